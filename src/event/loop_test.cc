@@ -1,0 +1,90 @@
+#include "event/loop.h"
+#include "event/pool.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace facteur::event {
+namespace {
+
+Task<int> answer(int value) { co_return value; }
+
+Task<void> sum_many(long& total)
+{
+    for (int i = 0; i < 200'000; ++i) {
+        const int one = co_await answer(1);
+        total += one;
+    }
+}
+
+TEST(Task, ManyReadyTasksUseConstantStack)
+{
+    Loop loop;
+    long total = 0;
+    loop.run_until_done(sum_many(total));
+    EXPECT_EQ(total, 200'000);
+}
+
+Task<void> read_with_timeout(Watch& watch, std::vector<Ready>& seen)
+{
+    const Ready first = co_await watch.readable(milliseconds(10));
+    seen.push_back(first);
+    const Ready second = co_await watch.readable(milliseconds(5000));
+    seen.push_back(second);
+}
+
+TEST(Watch, TimesOutThenBecomesReadable)
+{
+    Loop loop;
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    {
+        Watch watch(loop, ends[0]);
+        std::vector<Ready> seen;
+        const auto timer = loop.call_at(Clock::now() + milliseconds(700), [&] { EXPECT_EQ(::write(ends[1], "x", 1), 1); });
+        loop.run_until_done(read_with_timeout(watch, seen));
+        EXPECT_EQ(seen, (std::vector{Ready::timed_out, Ready::ready}));
+    }
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
+Task<void> use_pool(WorkerPool& pool, int& result)
+{
+    result = co_await pool.run([] { return 42; });
+}
+
+TEST(WorkerPool, GivesTheResultToTheLoop)
+{
+    Loop loop;
+    WorkerPool pool(loop, 2);
+    int result = 0;
+    loop.run_until_done(use_pool(pool, result));
+    EXPECT_EQ(result, 42);
+}
+
+Task<void> wait_on(Condition& condition, int& woken)
+{
+    const Ready how = co_await condition.wait();
+    woken += how == Ready::ready;
+}
+
+Task<void> notify_later(Loop& loop, Condition& condition)
+{
+    co_await loop.sleep(milliseconds(5));
+    condition.notify_all();
+}
+
+TEST(Condition, WakesAll)
+{
+    Loop loop;
+    Condition condition(loop);
+    int woken = 0;
+    spawn(wait_on(condition, woken));
+    spawn(wait_on(condition, woken));
+    loop.run_until_done(notify_later(loop, condition));
+    EXPECT_EQ(woken, 2);
+}
+
+} // namespace
+} // namespace facteur::event

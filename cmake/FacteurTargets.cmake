@@ -96,6 +96,20 @@ function(facteur_add_tests name)
   endif()
 endfunction()
 
+# proto is a file of the current folder; programs include it as "folder/name.pb.h".
+function(facteur_protobuf target proto)
+  file(RELATIVE_PATH path "${CMAKE_SOURCE_DIR}/src" "${CMAKE_CURRENT_SOURCE_DIR}/${proto}")
+  string(REGEX REPLACE "\\.proto$" ".pb" stem "${CMAKE_BINARY_DIR}/proto/${path}")
+  file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/proto")
+  add_custom_command(
+    OUTPUT ${stem}.cc ${stem}.h
+    COMMAND protobuf::protoc -I ${CMAKE_SOURCE_DIR}/src --cpp_out=${CMAKE_BINARY_DIR}/proto ${CMAKE_SOURCE_DIR}/src/${path}
+    DEPENDS ${CMAKE_SOURCE_DIR}/src/${path} protobuf::protoc)
+  target_sources(${target} PRIVATE ${stem}.cc ${stem}.h)
+  target_include_directories(${target} PUBLIC ${CMAKE_BINARY_DIR}/proto)
+  target_link_libraries(${target} PUBLIC protobuf::libprotobuf-lite)
+endfunction()
+
 function(facteur_module name)
   cmake_parse_arguments(ARG "" "" "USES;LINK;PROTO" ${ARGN})
   facteur_split_sources(code tests fuzz)
@@ -106,12 +120,9 @@ function(facteur_module name)
   else()
     add_library(${name}_lib STATIC ${code})
     target_link_libraries(${name}_lib PUBLIC facteur_options)
-    if(ARG_PROTO)
-      protobuf_generate(TARGET ${name}_lib LANGUAGE cpp PROTOS ${ARG_PROTO}
-        IMPORT_DIRS ${CMAKE_SOURCE_DIR}/src PROTOC_OUT_DIR ${CMAKE_BINARY_DIR}/proto)
-      target_include_directories(${name}_lib PUBLIC ${CMAKE_BINARY_DIR}/proto)
-      target_link_libraries(${name}_lib PUBLIC protobuf::libprotobuf-lite)
-    endif()
+    foreach(proto ${ARG_PROTO})
+      facteur_protobuf(${name}_lib ${proto})
+    endforeach()
     target_precompile_headers(${name}_lib REUSE_FROM facteur_pch)
     if(FACTEUR_FUZZ)
       target_compile_options(${name}_lib PRIVATE -fsanitize=fuzzer-no-link)

@@ -1,0 +1,86 @@
+// The skeleton of delivery agents (smtp, lmtp, local, virtual, pipe, error, discard): takes requests from qmgr, opens the
+// queue file, and turns each recipient's outcome into its log line, its bounce/defer/trace record and its done mark.
+//
+// An agent implements deliver(). For every recipient it calls exactly one of sent(), bounced(), deferred(). A recipient
+// without an outcome is deferred by the skeleton ("4.3.0 mail system error"), so nothing is lost by a forgotten branch.
+#pragma once
+
+#include "ipc/client.h"
+#include "ipc/flags.h"
+#include "ipc/messages.pb.h"
+#include "queue/queue_file.h"
+#include "service/service.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facteur::agent {
+
+using TimePoint = std::chrono::system_clock::time_point;
+
+// status "5.1.1" with a reason, and what the remote side said, if any. Source: RFC 3463, RFC 3464 s2.3.
+ipc::Dsn make_dsn(std::string_view status, std::string_view reason);
+
+// One request on its way. Lives until deliver() returned.
+class Delivery {
+public:
+    [[nodiscard]] const ipc::DeliverRequest& request() const { return request_; }
+    [[nodiscard]] const queue::Envelope& envelope() const { return request_.envelope(); }
+    [[nodiscard]] std::string_view queue_id() const { return request_.queue_id(); }
+    [[nodiscard]] std::string_view nexthop() const { return request_.nexthop(); }
+    [[nodiscard]] int recipient_count() const { return request_.recipients_size(); }
+    [[nodiscard]] const queue::Recipient& recipient(int index) const { return request_.recipients(index).recipient(); }
+    [[nodiscard]] bool settled(int index) const { return settled_[static_cast<std::size_t>(index)]; }
+
+    // The open queue file: content is request().content_size() bytes from request().content_offset(), CRLF lines.
+    [[nodiscard]] int file() const { return file_.get(); }
+    // A part of the content. Error text: the file changed under us.
+    [[nodiscard]] std::expected<std::string, SystemError> read_content(std::uint64_t offset, std::size_t size) const;
+
+    // The third of "delays=a/b/c/d" ends now: the connection (or mailbox) is ready, transmission begins. An agent that
+    // reuses a connection or has none to make calls it at once.
+    void connection_ready();
+
+    // Outcomes. relay: "host[addr]:port", "local", "virtual", "none". dsn.reason is what the log line has in
+    // parentheses; the action is filled in here. `action` of sent(): "delivered" or "relayed".
+    event::Task<void> sent(int index, std::string_view relay, ipc::Dsn dsn, std::string_view action = "delivered");
+    // Becomes a deferral under soft_bounce, or when the bounce log cannot be written.
+    event::Task<void> bounced(int index, std::string_view relay, ipc::Dsn dsn);
+    event::Task<void> deferred(int index, std::string_view relay, ipc::Dsn dsn);
+
+    // The destination itself failed (connection refused, greeting 4xx, ...): qmgr counts it against the destination.
+    void hop_failed(ipc::Dsn why);
+    // The opposite: the destination answered a whole transaction.
+    [[nodiscard]] bool hop_has_failed() const { return reply_.hop_failed(); }
+
+private:
+    friend class AgentServer;
+    Delivery(class AgentServer& owner, ipc::DeliverRequest request);
+    event::Task<void> settle(int index, bool done, const ipc::Dsn& dsn);
+    void log_outcome(int index, std::string_view relay, std::string_view status_word, const ipc::Dsn& dsn) const;
+
+    AgentServer& owner_;
+    ipc::DeliverRequest request_;
+    ipc::DeliverReply reply_;
+    UniqueFd file_;
+    std::vector<bool> settled_;
+    TimePoint started_;
+    TimePoint ready_;
+};
+
+// An agent program.
+class Agent {
+public:
+    virtual ~Agent() = default;
+    virtual std::expected<void, std::string> before_jail(service::Process&) { return {}; }
+    virtual std::expected<void, std::string> after_jail(service::Process&) { return {}; }
+    virtual event::Task<void> deliver(Delivery& delivery) = 0;
+    virtual event::Task<void> drain();
+};
+
+// The whole of main() of a delivery agent.
+int run_agent(int argc, char** argv, std::string_view program, std::unique_ptr<Agent> (*make)());
+
+} // namespace facteur::agent

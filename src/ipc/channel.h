@@ -1,0 +1,108 @@
+// One Unix stream between two daemons, many requests in flight. Framing: docs/formats/ipc.md.
+//
+// A frame is a 24-byte header, a protobuf message and, beside it, an optional blob (message content, untouched).
+// Frames queued during a turn of the loop leave in one write at its end. The peer is not trusted: sizes are bounded,
+// a malformed frame closes the stream.
+#pragma once
+
+#include "event/loop.h"
+#include "net/stream.h"
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace google::protobuf {
+class MessageLite;
+}
+
+namespace facteur::ipc {
+
+enum class Method : std::uint16_t {
+    rewrite = 1,
+    resolve,
+    submit = 16,
+    submit_chunk,
+    arrived = 32,
+    queue_change,
+    list,
+    deliver = 48,
+    bounce_append = 64,
+    bounce_flush,
+    flush = 80,
+    anvil = 96,
+    table_lookup = 112,
+    log = 128,
+};
+
+enum class IpcError {
+    unreachable, // no such socket, nobody listens
+    lost,        // the stream ended before the answer came
+    timed_out,
+    malformed,   // the answer does not parse
+    refused,     // the peer does not know the method
+};
+std::string_view to_string(IpcError error);
+
+class Channel;
+
+// One request as the serving side gets it. Answer exactly once unless one_way.
+class Request {
+public:
+    Method method{};
+    std::uint32_t id = 0;
+    bool one_way = false;
+    std::string message; // protobuf bytes
+    std::string blob;
+
+    // False when the bytes are not such a message.
+    [[nodiscard]] bool parse(google::protobuf::MessageLite& into) const;
+};
+
+class Channel final : private event::TurnEnd {
+public:
+    explicit Channel(net::StreamPtr stream);
+    ~Channel() override;
+
+    // Sends and waits for the answer into `reply`. The reply's blob, if any, goes to *reply_blob.
+    event::Task<std::expected<void, IpcError>> call(Method method, const google::protobuf::MessageLite& request,
+                                                    google::protobuf::MessageLite& reply, std::string_view blob = {},
+                                                    event::milliseconds timeout = event::milliseconds(3'600'000),
+                                                    std::string* reply_blob = nullptr);
+    void send_one_way(Method method, const google::protobuf::MessageLite& request, std::string_view blob = {});
+    void answer(const Request& request, const google::protobuf::MessageLite& reply, std::string_view blob = {});
+    void answer_refused(const Request& request);
+
+    // Reads until the stream ends or turns bad; answers to our calls are matched inside, each request goes to
+    // `on_request`. Calls in flight then fail with IpcError::lost. Run it exactly once.
+    using OnRequest = std::function<void(Request)>;
+    event::Task<void> run(OnRequest on_request);
+
+    void close(); // ends run()
+    [[nodiscard]] bool open() const { return !closed_; }
+    [[nodiscard]] std::size_t calls_in_flight() const { return pending_.size(); }
+    [[nodiscard]] std::size_t unsent() const { return stream_->queued(); }
+    [[nodiscard]] net::Stream& stream() { return *stream_; }
+
+private:
+    struct Pending;
+    void turn_ended() override;
+    event::Task<void> drain();
+    void put_frame(std::uint16_t flags, std::uint32_t id, Method method, const google::protobuf::MessageLite* message, std::string_view blob);
+    bool take_frame(const OnRequest& on_request); // false: not enough bytes yet
+    void fail_pending(IpcError why);
+
+    net::StreamPtr stream_;
+    std::unordered_map<std::uint32_t, Pending*> pending_;
+    std::uint32_t next_id_ = 1;
+    bool closed_ = false;
+    bool bad_ = false;
+    bool draining_ = false;
+    event::Condition drained_;
+};
+
+} // namespace facteur::ipc

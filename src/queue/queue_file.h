@@ -1,0 +1,79 @@
+// One message on disk. Layout and states: docs/formats/queue-file.md.
+//
+//   header (128 bytes) | content, CRLF lines | envelope (queue_file.proto) | one state byte a recipient
+//
+// Mode 0600 while it is written, 0700 when complete. Recipient states are single bytes, changed in place, so that
+// several agents can mark theirs at once. A file whose header does not check is corrupt.
+#pragma once
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "queue/queue_file.pb.h"
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facteur::queue {
+
+inline constexpr std::uint64_t kContentOffset = 128;
+
+// What is known of the content without reading it.
+namespace content_flag {
+inline constexpr std::uint32_t dots = 1;          // some line begins with '.': SMTP must double it
+inline constexpr std::uint32_t eight_bit = 2;     // some byte is not ASCII
+inline constexpr std::uint32_t long_lines = 4;    // some line is longer than 998 bytes (smtp_line_length_limit acts)
+inline constexpr std::uint32_t eight_bit_headers = 8;
+} // namespace content_flag
+
+enum class RecipientState : char {
+    pending = 'R',
+    done = 'D', // delivered or bounced: never to be tried again
+};
+
+struct QueueFileHeader {
+    std::uint64_t content_size = 0;
+    std::uint64_t envelope_size = 0;
+    std::uint32_t recipient_count = 0;
+    std::uint32_t content_flags = 0;
+    std::int64_t arrival_seconds = 0;
+
+    [[nodiscard]] std::uint64_t envelope_offset() const { return kContentOffset + content_size; }
+    [[nodiscard]] std::uint64_t status_offset() const { return envelope_offset() + envelope_size; }
+    [[nodiscard]] std::uint64_t file_size() const { return status_offset() + recipient_count; }
+
+    [[nodiscard]] std::string encode() const; // kContentOffset bytes
+    // Nothing when the bytes are not such a header (magic, checksum, sizes beyond any file).
+    static std::optional<QueueFileHeader> parse(std::string_view bytes);
+};
+
+// The whole file for a message that is in memory: what cleanup writes and journals.
+std::string encode_queue_file(std::string_view content, const Envelope& envelope, std::uint32_t content_flags);
+
+// An opened, complete queue file.
+class QueueFile {
+public:
+    // EINVAL as SystemError.code: not a queue file, or shorter than its header says. EBUSY: still being written.
+    static std::expected<QueueFile, SystemError> open(const std::string& path, int flags /* O_RDONLY or O_RDWR */);
+
+    [[nodiscard]] const QueueFileHeader& header() const { return header_; }
+    [[nodiscard]] std::expected<Envelope, SystemError> read_envelope() const;
+    [[nodiscard]] std::expected<std::string, SystemError> read_states() const; // a byte a recipient
+    [[nodiscard]] std::expected<std::string, SystemError> read_content(std::uint64_t offset, std::size_t size) const;
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] std::int64_t modified_seconds() const { return modified_; }
+
+private:
+    UniqueFd fd_;
+    QueueFileHeader header_;
+    std::string path_;
+    std::int64_t modified_ = 0;
+};
+
+// Marks one recipient done; the byte is at header.status_offset() + its index.
+std::expected<void, SystemError> mark_recipient_done(int fd, std::uint64_t status_offset);
+
+} // namespace facteur::queue

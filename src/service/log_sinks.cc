@@ -1,0 +1,228 @@
+#include "service/log_sinks.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+
+#include <cerrno>
+#include <ctime>
+#include <deque>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+namespace facteur::service {
+
+namespace {
+
+constexpr std::size_t kDatagramLimit = 60 << 10; // lines gathered into one datagram
+constexpr std::size_t kBacklogLimit = 16 << 20;  // bytes kept while the logger does not listen
+
+// The date changes once a second; mail logs many lines in one.
+const std::string& date_prefix()
+{
+    static std::time_t cached = -1;
+    static std::string text;
+    const std::time_t now = std::time(nullptr);
+    if (now != cached) {
+        std::tm local{};
+        ::localtime_r(&now, &local);
+        char buffer[32];
+        std::strftime(buffer, sizeof buffer, "%b %e %H:%M:%S", &local);
+        text = buffer;
+        cached = now;
+    }
+    return text;
+}
+
+// One connected datagram socket with a bounded backlog.
+class DatagramSink : public log::Sink, private event::TurnEnd {
+public:
+    DatagramSink(event::Loop* loop, std::string socket_path) : loop_(loop), path_(std::move(socket_path)) { connect_socket(); }
+    ~DatagramSink() override { flush(); }
+
+    void write(log::Severity severity, std::string_view tag, std::string_view text) final
+    {
+        const std::string line = make_line(severity, tag, text);
+        if (backlog_bytes_ + line.size() > kBacklogLimit) {
+            ++dropped_;
+            return;
+        }
+        backlog_bytes_ += line.size();
+        if (!backlog_.empty() && may_join() && backlog_.back().size() + line.size() < kDatagramLimit)
+            backlog_.back() += line;
+        else
+            backlog_.push_back(line);
+        if (loop_ && severity != log::Severity::fatal && severity != log::Severity::panic)
+            loop_->at_turn_end(*this);
+        else
+            flush();
+    }
+
+    void flush() final { send_all(200); }
+
+protected:
+    virtual std::string make_line(log::Severity severity, std::string_view tag, std::string_view text) const = 0;
+    virtual bool may_join() const = 0; // may several lines share a datagram?
+
+private:
+    void turn_ended() override
+    {
+        send_all(0);
+        if (!backlog_.empty() && !retry_)
+            retry_ = loop_->call_at(event::Clock::now() + event::milliseconds(20), [this] {
+                retry_.reset();
+                turn_ended();
+            });
+    }
+
+    void connect_socket()
+    {
+        UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path_.copy(address.sun_path, sizeof address.sun_path - 1);
+        const int size = 1 << 20;
+        ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+        if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+            socket_ = std::move(fd);
+    }
+
+    // Sends what the logger takes; waits up to `patience` milliseconds in all for it to listen.
+    void send_all(int patience)
+    {
+        for (int attempts = 0; !backlog_.empty() && attempts < 100;) {
+            if (!socket_)
+                connect_socket();
+            if (!socket_) {
+                if (patience <= 0)
+                    return;
+                ::usleep(20'000);
+                patience -= 20;
+                continue;
+            }
+            const std::string& front = backlog_.front();
+            if (::send(socket_.get(), front.data(), front.size(), MSG_NOSIGNAL) >= 0) {
+                backlog_bytes_ -= front.size();
+                backlog_.pop_front();
+                continue;
+            }
+            if (errno == EINTR)
+                continue;
+            if (errno == EAGAIN || errno == ENOBUFS) {
+                if (patience <= 0)
+                    return;
+                pollfd wait{socket_.get(), POLLOUT, 0};
+                ::poll(&wait, 1, patience);
+                patience -= 20;
+                ++attempts;
+                continue;
+            }
+            socket_.reset(); // the logger was restarted: connect anew
+            ++attempts;
+        }
+        if (dropped_ > 0 && backlog_.empty()) {
+            const auto lost = std::exchange(dropped_, 0);
+            write(log::Severity::warning, log::tag(), fmt::format("warning: {} log lines were lost: the logger did not keep up", lost));
+        }
+    }
+
+    event::Loop* loop_;
+    std::string path_;
+    UniqueFd socket_;
+    std::deque<std::string> backlog_;
+    std::size_t backlog_bytes_ = 0;
+    std::size_t dropped_ = 0;
+    std::unique_ptr<event::Loop::Timer> retry_;
+};
+
+class PostlogSink final : public DatagramSink {
+public:
+    PostlogSink(event::Loop* loop, std::string path, std::string hostname) : DatagramSink(loop, std::move(path)), hostname_(std::move(hostname)) {}
+
+private:
+    std::string make_line(log::Severity, std::string_view tag, std::string_view text) const override { return format_line(hostname_, tag, text) + '\n'; }
+    bool may_join() const override { return true; }
+    std::string hostname_;
+};
+
+int syslog_level(log::Severity severity)
+{
+    switch (severity) {
+    case log::Severity::info: return LOG_INFO;
+    case log::Severity::warning: return LOG_WARNING;
+    case log::Severity::error: return LOG_ERR;
+    case log::Severity::fatal:
+    case log::Severity::panic: return LOG_CRIT;
+    }
+    return LOG_INFO;
+}
+
+class SyslogSink final : public DatagramSink {
+public:
+    SyslogSink(event::Loop* loop, int facility) : DatagramSink(loop, "/dev/log"), facility_(facility) {}
+
+private:
+    std::string make_line(log::Severity severity, std::string_view tag, std::string_view text) const override
+    {
+        return fmt::format("<{}>{} {}[{}]: {}", facility_ | syslog_level(severity), date_prefix(), tag, ::getpid(), text);
+    }
+    bool may_join() const override { return false; }
+    int facility_;
+};
+
+class FileSink final : public log::Sink {
+public:
+    FileSink(std::string path, std::string hostname) : path_(std::move(path)), hostname_(std::move(hostname)) {}
+    void write(log::Severity severity, std::string_view tag, std::string_view text) override
+    {
+        const std::string line = format_line(hostname_, tag, text) + '\n';
+        // Opened for each line: these processes write a handful, and the file may be rotated under them.
+        const auto fd = open_file(path_, path_ == "/dev/stdout" ? O_WRONLY : O_WRONLY | O_APPEND | O_CREAT, 0644);
+        if (!fd || !write_all(fd->get(), line, path_))
+            fmt::print(stderr, "{}: {}\n", tag, text);
+        (void)severity;
+    }
+
+private:
+    std::string path_;
+    std::string hostname_;
+};
+
+} // namespace
+
+std::string format_line(std::string_view hostname, std::string_view tag, std::string_view text)
+{
+    return fmt::format("{} {} {}[{}]: {}", date_prefix(), hostname.substr(0, hostname.find('.')), tag, ::getpid(), text);
+}
+
+std::unique_ptr<log::Sink> make_postlog_sink(event::Loop* loop, std::string socket_path, std::string hostname)
+{
+    return std::make_unique<PostlogSink>(loop, std::move(socket_path), std::move(hostname));
+}
+
+std::unique_ptr<log::Sink> make_syslog_sink(event::Loop* loop, int facility)
+{
+    return std::make_unique<SyslogSink>(loop, facility);
+}
+
+std::unique_ptr<log::Sink> make_file_sink(std::string path, std::string hostname)
+{
+    return std::make_unique<FileSink>(std::move(path), std::move(hostname));
+}
+
+int facility_code(std::string_view name)
+{
+    static const std::map<std::string_view, int> codes{
+        {"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"cron", LOG_CRON},     {"daemon", LOG_DAEMON}, {"ftp", LOG_FTP},
+        {"kern", LOG_KERN},     {"lpr", LOG_LPR},           {"mail", LOG_MAIL},     {"news", LOG_NEWS},     {"syslog", LOG_SYSLOG},
+        {"user", LOG_USER},     {"uucp", LOG_UUCP},         {"local0", LOG_LOCAL0}, {"local1", LOG_LOCAL1}, {"local2", LOG_LOCAL2},
+        {"local3", LOG_LOCAL3}, {"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6}, {"local7", LOG_LOCAL7},
+    };
+    const auto found = codes.find(name);
+    return found == codes.end() ? LOG_MAIL : found->second;
+}
+
+} // namespace facteur::service

@@ -1,0 +1,438 @@
+#include "service/service.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "service/log_sinks.h"
+#include "service/privileges.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace facteur::service {
+
+namespace {
+
+using config::Config;
+
+struct Options {
+    std::string service;
+    config::SocketType type = config::SocketType::unix_stream;
+    bool chroot = false;
+    bool unprivileged = false;
+    bool standalone = false;
+    int sockets = 1;
+    int verbosity = 0;
+    config::Overrides overrides;
+    std::vector<std::string> rest;
+};
+
+std::expected<Options, std::string> parse_options(int argc, char** argv)
+{
+    Options options;
+    int i = 1;
+    const auto value = [&]() -> std::string { return ++i < argc ? argv[i] : ""; };
+    for (; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        if (word.size() < 2 || word[0] != '-')
+            break;
+        if (word.find_first_not_of('v', 1) == word.npos) {
+            options.verbosity += static_cast<int>(word.size()) - 1;
+            continue;
+        }
+        switch (word[1]) {
+        case 'n': options.service = value(); break;
+        case 't': {
+            const std::string type = value();
+            options.type = type == "inet"         ? config::SocketType::inet
+                           : type == "unix-dgram" ? config::SocketType::unix_dgram
+                           : type == "fifo"       ? config::SocketType::fifo
+                           : type == "pass"       ? config::SocketType::pass
+                                                  : config::SocketType::unix_stream;
+            break;
+        }
+        case 'c': options.chroot = true; break;
+        case 'u': options.unprivileged = true; break;
+        case 'S':
+        case 'd': options.standalone = true; break;
+        case 's': options.sockets = static_cast<int>(text::to_long(value()).value_or(1)); break;
+        case 'o': {
+            const std::string setting = value();
+            const auto equals = setting.find('=');
+            if (equals == setting.npos)
+                return std::unexpected("-o option value is not name=value: " + setting);
+            options.overrides[std::string(text::trim(setting.substr(0, equals)))] = text::trim(setting.substr(equals + 1));
+            break;
+        }
+        case 'm':
+        case 'i': value(); break;
+        case 'D': case 'l': case 'z': case 'r': case 'V': break;
+        default: return std::unexpected(fmt::format("unknown option: {}", word));
+        }
+    }
+    for (; i < argc; ++i)
+        options.rest.emplace_back(argv[i]);
+    return options;
+}
+
+int environment_number(const char* name, int otherwise)
+{
+    const char* const text = std::getenv(name);
+    return text ? static_cast<int>(text::to_long(text).value_or(otherwise)) : otherwise;
+}
+
+// The serving half: owns the connections and tells master how many there are.
+class Worker {
+public:
+    Worker(Process& process, Server& server) : process_(process), server_(server), idle_(process.loop), generation_(static_cast<unsigned>(environment_number("FACTEUR_GENERATION", 0)))
+    {
+        if (process.process_limit > 0)
+            share_ = std::max(1, (process.process_limit + process.workers - 1) / process.workers);
+    }
+
+    void serve(int sockets)
+    {
+        for (int i = 0; i < sockets; ++i) {
+            const int fd = kFirstListenFd + i;
+            set_nonblocking(fd);
+            set_close_on_exec(fd);
+            listeners_.push_back(std::make_unique<event::Watch>(process_.loop, fd));
+            event::spawn(server_.kind() == Server::Kind::datagrams ? datagrams(*listeners_.back()) : accept_all(*listeners_.back()));
+        }
+        if (!server_.persistent())
+            watch_idleness();
+    }
+
+    // Ends the process when all is done. With `at_once` nothing is waited for.
+    void end(bool at_once)
+    {
+        if (at_once) {
+            log::flush();
+            process_.loop.stop();
+            return;
+        }
+        if (std::exchange(draining_, true))
+            return;
+        for (auto& listener : listeners_)
+            listener->cancel();
+        event::spawn(drain());
+    }
+
+private:
+    event::Task<void> drain()
+    {
+        co_await server_.drain();
+        // Clients of a request service stay connected for ever: they reconnect to a new worker.
+        for (auto& channel : channels_)
+            if (const auto open = channel.lock(); open && requests_ == 0)
+                open->close();
+        while (connections_ > 0 && server_.kind() == Server::Kind::connections)
+            co_await idle_.wait();
+        while (requests_ > 0)
+            co_await idle_.wait();
+        process_.loop.post([this] { end(true); });
+    }
+
+    bool full() const { return share_ > 0 && connections_ >= share_ && server_.kind() == Server::Kind::connections; }
+
+    event::Task<void> accept_all(event::Watch& listener)
+    {
+        for (;;) {
+            const event::Ready how = co_await listener.readable();
+            if (how != event::Ready::ready)
+                co_return;
+            while (full() && !draining_)
+                co_await idle_.wait();
+            if (draining_)
+                co_return;
+            auto client = net::accept_now(listener.fd());
+            if (!client) {
+                // Out of descriptors or memory: the connection stays in the backlog.
+                log::warning("accept connection: {}", client.error().message());
+                co_await process_.loop.sleep(event::milliseconds(500));
+                continue;
+            }
+            if (!*client) {
+                listener.drained();
+                continue;
+            }
+            opened();
+            event::spawn(one_client(std::move(**client)));
+        }
+    }
+
+    event::Task<void> one_client(net::Accepted client)
+    {
+        if (server_.kind() == Server::Kind::connections)
+            co_await server_.connection(std::move(client));
+        else
+            co_await requests(std::move(client));
+        closed();
+    }
+
+    event::Task<void> requests(net::Accepted client)
+    {
+        auto stream = std::make_unique<net::Stream>(process_.loop, std::move(client.fd));
+        const auto first = co_await stream->fill(event::kForever);
+        if (!first)
+            co_return;
+        if (static_cast<unsigned char>(stream->buffered().front()) < 128) {
+            for (const char c : std::string(stream->buffered()))
+                server_.trigger(c);
+            co_return;
+        }
+        auto channel = std::make_shared<ipc::Channel>(std::move(stream));
+        std::erase_if(channels_, [](const auto& weak) { return weak.expired(); });
+        channels_.push_back(channel);
+        const std::weak_ptr<ipc::Channel> weak = channel;
+        co_await channel->run([this, weak](ipc::Request request) { event::spawn(one_request(std::move(request), weak.lock())); });
+    }
+
+    event::Task<void> one_request(ipc::Request request, std::shared_ptr<ipc::Channel> from)
+    {
+        ++requests_;
+        co_await server_.request(std::move(request), std::move(from));
+        --requests_;
+        if (requests_ == 0)
+            idle_.notify_all();
+    }
+
+    event::Task<void> datagrams(event::Watch& socket)
+    {
+        std::string buffer(256 << 10, '\0');
+        for (;;) {
+            const event::Ready how = co_await socket.readable();
+            if (how != event::Ready::ready)
+                co_return;
+            const ssize_t got = ::recv(socket.fd(), buffer.data(), buffer.size(), 0);
+            if (got >= 0)
+                server_.datagram(std::string_view(buffer).substr(0, static_cast<std::size_t>(got)));
+            else if (errno != EINTR)
+                socket.drained();
+        }
+    }
+
+    void opened()
+    {
+        ++connections_;
+        last_use_ = process_.loop.now();
+        report();
+    }
+
+    void closed()
+    {
+        --connections_;
+        last_use_ = process_.loop.now();
+        idle_.notify_all();
+        report();
+    }
+
+    // Changes between idle, busy and full are news to master; the exact number is not.
+    void report()
+    {
+        const int state = full() ? 2 : connections_ > 0 ? 1 : 0;
+        if (state == reported_ || process_.standalone)
+            return;
+        reported_ = state;
+        const StatusReport status{::getpid(), generation_, connections_, state == 2};
+        [[maybe_unused]] const auto put = ::write(kStatusFd, &status, sizeof status);
+    }
+
+    // A worker that nobody used for max_idle ends; master starts another when someone comes.
+    void watch_idleness()
+    {
+        const auto limit = process_.config.get(config::params::max_idle);
+        idle_timer_ = process_.loop.call_at(event::Clock::now() + limit, [this, limit] {
+            if (connections_ == 0 && requests_ == 0 && process_.loop.now() - last_use_ >= limit) {
+                end(false);
+                return;
+            }
+            watch_idleness();
+        });
+    }
+
+    Process& process_;
+    Server& server_;
+    event::Condition idle_;
+    std::uint32_t generation_;
+    int share_ = 0;
+    int connections_ = 0;
+    int requests_ = 0;
+    int reported_ = -1;
+    bool draining_ = false;
+    event::Clock::time_point last_use_ = event::Clock::now();
+    std::vector<std::unique_ptr<event::Watch>> listeners_;
+    std::vector<std::weak_ptr<ipc::Channel>> channels_;
+    std::unique_ptr<event::Loop::Timer> idle_timer_;
+};
+
+event::Task<void> watch_lifeline(event::Watch& lifeline, Worker& worker)
+{
+    const event::Ready how = co_await lifeline.readable();
+    if (how == event::Ready::ready)
+        worker.end(true); // master is gone
+}
+
+event::Task<void> serve_standard_input(Server& server, event::Loop& loop)
+{
+    net::Accepted client{UniqueFd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)), {}};
+    set_nonblocking(client.fd.get());
+    co_await server.connection(std::move(client));
+    log::flush();
+    loop.stop();
+}
+
+int fail(std::string_view text)
+{
+    log::fatal("{}", text);
+    log::flush();
+    // As Postfix: a program that cannot start must not be started again in a tight loop.
+    ::sleep(1);
+    return 1;
+}
+
+std::expected<void, std::string> confine(const Config& config, const Options& options)
+{
+    const std::string& queue_directory = config.get(config::params::queue_directory);
+    if (::geteuid() != 0)
+        return {};
+    const auto owner = find_account(config.get(config::params::mail_owner));
+    if (!owner)
+        return std::unexpected("file " + config.directory() + "/main.cf: parameter mail_owner: unknown user name value: " + config.get(config::params::mail_owner));
+    if (auto jailed = jail(queue_directory, options.chroot, options.unprivileged ? owner : std::nullopt); !jailed)
+        return jailed;
+    // A privileged program works as mail_owner and becomes root only where it must (ActAs).
+    if (!options.unprivileged && (::setegid(owner->gid) != 0 || ::seteuid(owner->uid) != 0))
+        return std::unexpected("seteuid: " + errno_text(errno));
+    return {};
+}
+
+} // namespace
+
+event::Task<void> Server::connection(net::Accepted) { co_return; }
+
+event::Task<void> Server::request(ipc::Request request, std::shared_ptr<ipc::Channel> from)
+{
+    from->answer_refused(request);
+    co_return;
+}
+
+event::Task<void> Server::drain() { co_return; }
+
+void set_daemon_log(event::Loop* loop, const Config& config, std::string_view program)
+{
+    log::set_tag(config.get(config::params::syslog_name) + "/" + std::string(program));
+    const std::string& file = config.get(config::params::maillog_file);
+    if (file.empty()) {
+        log::set_sink(make_syslog_sink(loop, facility_code(config.get(config::params::syslog_facility))));
+        return;
+    }
+    const std::string socket = config.get(config::params::queue_directory) + "/public/" + config.get(config::params::postlog_service_name);
+    // After chdir(2) or chroot(2) into the queue directory the relative name reaches the same socket.
+    const bool inside = ::chdir(config.get(config::params::queue_directory).c_str()) == 0;
+    log::set_sink(make_postlog_sink(loop, inside ? socket.substr(config.get(config::params::queue_directory).size() + 1) : socket,
+                                    config.get(config::params::myhostname)));
+}
+
+int run(int argc, char** argv, std::string_view program, MakeServer make)
+{
+    ::signal(SIGPIPE, SIG_IGN);
+    ::umask(077);
+    log::set_tag("postfix/" + std::string(program));
+    auto options = parse_options(argc, argv);
+    if (!options)
+        return fail(options.error());
+    log::set_verbosity(options->verbosity);
+    auto config = Config::load(config::configuration_directory({}), options->overrides);
+    if (!config)
+        return fail(config.error().message());
+
+    const std::string& queue_directory = config->get(config::params::queue_directory);
+    if (::chdir(queue_directory.c_str()) != 0)
+        return fail("chdir(\"" + queue_directory + "\"): " + errno_text(errno));
+    event::Loop loop;
+    set_daemon_log(&loop, *config, program);
+    event::WorkerPool pool(loop, 4);
+    Process process{loop, pool, *config, std::string(program), options->service.empty() ? std::string(program) : options->service,
+                    options->type, options->rest, environment_number("FACTEUR_PROCESS_LIMIT", 0), environment_number("FACTEUR_WORKERS", 1)};
+    process.stress = options->overrides.contains("stress") && options->overrides.at("stress") == "yes";
+    process.privileged = !options->unprivileged && ::geteuid() == 0;
+    process.standalone = options->standalone;
+
+    const auto server = make();
+    if (const auto opened = server->before_jail(process); !opened)
+        return fail(opened.error());
+    if (const auto confined = confine(*config, *options); !confined)
+        return fail(confined.error());
+    if (const auto connected = server->after_jail(process); !connected)
+        return fail(connected.error());
+
+    Worker worker(process, *server);
+    loop.on_signal(SIGTERM, [&] { worker.end(true); });
+    loop.on_signal(SIGHUP, [&] { worker.end(false); });
+    std::unique_ptr<event::Watch> lifeline;
+    if (options->standalone) {
+        event::spawn(serve_standard_input(*server, loop));
+    } else {
+        set_close_on_exec(kLifelineFd);
+        set_close_on_exec(kStatusFd);
+        lifeline = std::make_unique<event::Watch>(loop, kLifelineFd);
+        event::spawn(watch_lifeline(*lifeline, worker));
+        worker.serve(options->sockets);
+    }
+    loop.run();
+    log::flush();
+    // Sessions in progress hold references into everything here: leave without unwinding them.
+    ::_exit(0);
+}
+
+Config load_tool_config(std::string_view program, std::optional<std::string> directory)
+{
+    log::set_tag(std::string(program));
+    auto config = Config::load(config::configuration_directory(std::move(directory)));
+    if (!config) {
+        log::fatal("{}", config.error().message());
+        ::exit(1);
+    }
+    return std::move(*config);
+}
+
+namespace {
+
+// A tool speaks to the person at the terminal and to the log.
+class TeeSink final : public log::Sink {
+public:
+    TeeSink(std::string program, std::unique_ptr<log::Sink> logger) : program_(std::move(program)), logger_(std::move(logger)) {}
+    void write(log::Severity severity, std::string_view tag, std::string_view text) override
+    {
+        fmt::print(stderr, "{}: {}\n", program_, text);
+        logger_->write(severity, tag, text);
+    }
+    void flush() override { logger_->flush(); }
+
+private:
+    std::string program_;
+    std::unique_ptr<log::Sink> logger_;
+};
+
+} // namespace
+
+void set_tool_log(const Config& config, std::string_view program)
+{
+    log::set_tag(config.get(config::params::syslog_name) + "/" + std::string(program));
+    const std::string& file = config.get(config::params::maillog_file);
+    std::unique_ptr<log::Sink> logger;
+    if (file.empty())
+        logger = make_syslog_sink(nullptr, facility_code(config.get(config::params::syslog_facility)));
+    else if (::geteuid() == 0 || ::access(file.c_str(), W_OK) == 0)
+        logger = make_file_sink(file, config.get(config::params::myhostname));
+    else
+        logger = make_postlog_sink(nullptr, config.get(config::params::queue_directory) + "/public/" + config.get(config::params::postlog_service_name),
+                                   config.get(config::params::myhostname));
+    log::set_sink(std::make_unique<TeeSink>(std::string(program), std::move(logger)));
+}
+
+} // namespace facteur::service

@@ -1,0 +1,230 @@
+#include "config/config_state.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "config/computed.h"
+#include "config/logical_lines.h"
+#include "config/suffixes.h"
+#include "config/values.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace facteur::config {
+
+std::expected<void, Problem> Config::State::read(std::string_view text)
+{
+    if (const auto nul = text.find('\0'); nul != text.npos) {
+        const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<long>(nul), '\n');
+        return std::unexpected(Problem{file, static_cast<int>(line), "null byte in configuration file"});
+    }
+    for (const auto& line : logical_lines(text)) {
+        if (line.starts_with_space)
+            found_while_reading.push_back(
+                {file, line.first,
+                 fmt::format("logical line must not start with whitespace: \"{}\"", line.text.substr(0, 30))});
+        const auto [name, value, error] = split_name_value(line.text);
+        if (!error.empty())
+            return std::unexpected(Problem{file, line.first, fmt::format("{}: \"{}\"", error, line.text)});
+        if (!text::valid_utf8(line.text))
+            found_while_reading.push_back(
+                {file, line.first, fmt::format("parameter {}: value is not valid UTF-8", text::printable(name))});
+        settings.insert_or_assign(std::string(name), Setting{std::string(value), line.first});
+    }
+    return {};
+}
+
+void Config::State::apply(const Overrides& overrides)
+{
+    for (const auto& [name, value] : overrides)
+        settings.insert_or_assign(name, Setting{value, 0});
+}
+
+Problem Config::State::problem_at(std::string_view name, std::string text) const
+{
+    const auto found = settings.find(name);
+    const bool from_file = found != settings.end() && found->second.line > 0;
+    return {from_file ? file : std::string(), from_file ? found->second.line : 0, std::move(text)};
+}
+
+std::optional<ParameterText> Config::State::text_of(std::string_view name)
+{
+    if (const auto found = settings.find(name); found != settings.end())
+        return ParameterText{found->second.text};
+    if (const auto* parameter = find_parameter(name)) {
+        if (const auto text = computed_text(*parameter))
+            return ParameterText{*text};
+        // Others' defaults ask whether an obsolete name is set; unset it must look like no name at all.
+        if (parameter->status == Status::obsolete)
+            return std::nullopt;
+        return ParameterText{parameter->default_text, true};
+    }
+    if (const auto* suffix = find_suffix(name))
+        return text_of(suffix->fallback->name);
+    return std::nullopt;
+}
+
+// The defaults that no text can state. Remembered: they must not change while the Config lives.
+std::optional<std::string_view> Config::State::computed_text(const ParameterBase& parameter)
+{
+    if (&parameter == &params::config_directory)
+        return directory;
+    const bool names_host = &parameter == &params::myhostname || &parameter == &params::mydomain;
+    if (!names_host && &parameter != &params::mynetworks && &parameter != &params::process_id &&
+        &parameter != &params::process_name)
+        return std::nullopt;
+    if (const auto known = computed.find(parameter.name); known != computed.end())
+        return known->second;
+    std::string text;
+    if (&parameter == &params::myhostname) {
+        // A mydomain that refers back to myhostname finds no domain here.
+        if (const auto domain = settings.find(params::mydomain.name); domain != settings.end() && !computing_name_) {
+            computing_name_ = true;
+            text = machine_hostname(expand(domain->second.text).value_or(""));
+            computing_name_ = false;
+        } else {
+            text = machine_hostname("");
+        }
+    } else if (&parameter == &params::mydomain) {
+        text = domain_of_host(expand("$myhostname").value_or(""));
+    } else if (&parameter == &params::mynetworks) {
+        const auto style = expand("$mynetworks_style").value_or("");
+        const auto interfaces = expand("$inet_interfaces").value_or("");
+        const auto protocols = expand("$inet_protocols").value_or("");
+        text = trusted_networks({style, interfaces, protocols}).value_or("");
+    } else {
+        text =
+            &parameter == &params::process_id ? fmt::to_string(::getpid()) : std::string(program_invocation_short_name);
+    }
+    return computed.emplace(parameter.name, std::move(text)).first->second;
+}
+
+std::expected<std::string, std::string> Config::State::expand(std::string_view text)
+{
+    if (text.find('$') == text.npos)
+        return std::string(text);
+    return expand_text(text, [this](std::string_view name) { return text_of(name); });
+}
+
+std::expected<void, Problem> Config::State::validate_one(std::string_view name, const ParameterBase& parameter)
+{
+    const auto raw = text_of(name).value_or(ParameterText{}).text;
+    if (parameter.type == Type::raw)
+        return {};
+    const auto value = expand(raw);
+    if (!value)
+        return std::unexpected(problem_at(name, fmt::format("parameter {}: {}", name, value.error())));
+    if (auto error = check_value(name, *value, parameter); !error.empty())
+        return std::unexpected(problem_at(name, std::move(error)));
+    return {};
+}
+
+std::expected<void, Problem> Config::State::validate()
+{
+    if (const auto level = expand("$compatibility_level"); !level || !compatibility_level_number(*level))
+        return std::unexpected(
+            problem_at(params::compatibility_level.name,
+                       fmt::format("malformed compatibility level syntax: \"{}\"", level.value_or(""))));
+    for (const auto& [name, setting] : settings) {
+        const auto* parameter = find_parameter(name);
+        if (parameter == nullptr)
+            if (const auto* suffix = find_suffix(name))
+                parameter = suffix->fallback;
+        if (parameter != nullptr)
+            if (auto good = validate_one(name, *parameter); !good)
+                return good;
+    }
+    for (const auto* parameter : all_parameters()) {
+        const bool typed = parameter->type != Type::string && parameter->type != Type::raw;
+        if (typed && parameter->status != Status::obsolete &&
+            parameter->default_text.find('$') != std::string_view::npos && !settings.contains(parameter->name))
+            if (auto good = validate_one(parameter->name, *parameter); !good)
+                return good;
+    }
+    const auto style = expand("$mynetworks_style").value_or("");
+    const auto protocols = expand("$inet_protocols").value_or("");
+    if (const auto words = trusted_networks({style, "", protocols}); !words)
+        return std::unexpected(problem_at(
+            words.error().find("inet_protocols") != std::string::npos ? "inet_protocols" : "mynetworks_style",
+            words.error()));
+    return {};
+}
+
+// load() has validated what these two convert, so a failure here is a bug of this folder.
+const std::string& Config::State::string(std::string_view name, const ParameterBase& parameter)
+{
+    const bool known = name.data() == parameter.name.data();
+    const std::lock_guard lock(mutex);
+    if (known) {
+        if (const auto found = known_strings.find(name); found != known_strings.end())
+            return found->second;
+    } else if (const auto found = suffixed_strings.find(name); found != suffixed_strings.end()) {
+        return found->second;
+    }
+    const auto raw = text_of(name).value_or(ParameterText{parameter.default_text}).text;
+    auto value = parameter.type == Type::raw ? std::string(raw) : expand(raw);
+    if (!value)
+        log::panic("parameter {}: {}", name, value.error());
+    return known ? known_strings.emplace(name, std::move(*value)).first->second
+                 : suffixed_strings.emplace(name, std::move(*value)).first->second;
+}
+
+long Config::State::number(std::string_view name, const ParameterBase& parameter)
+{
+    const bool known = name.data() == parameter.name.data();
+    const std::lock_guard lock(mutex);
+    if (known) {
+        if (const auto found = known_numbers.find(&parameter); found != known_numbers.end())
+            return found->second;
+    } else if (const auto found = suffixed_numbers.find(name); found != suffixed_numbers.end()) {
+        return found->second;
+    }
+    const auto& text = string(name, parameter);
+    std::expected<long, std::string> value = 0;
+    if (parameter.type == Type::boolean) {
+        const auto truth = parse_boolean(name, text);
+        value = truth ? std::expected<long, std::string>(*truth ? 1 : 0) : std::unexpected(truth.error());
+    } else {
+        value = parameter.type == Type::time ? parse_time(name, text, parameter) : parse_integer(name, text, parameter);
+    }
+    if (!value)
+        log::panic("{}", value.error());
+    if (known)
+        known_numbers.emplace(&parameter, *value);
+    else
+        suffixed_numbers.emplace(name, *value);
+    return *value;
+}
+
+std::vector<Problem> Config::State::collect_warnings()
+{
+    auto out = found_while_reading;
+    std::string all_text; // where a name of the user's own may be referred to
+    for (const auto& [name, setting] : settings)
+        all_text.append(setting.text).push_back('\n');
+    for (const auto& [name, setting] : settings) {
+        if (setting.line == 0)
+            continue;
+        const auto* parameter = find_parameter(name);
+        if (parameter != nullptr && parameter->status == Status::planned)
+            out.push_back(
+                {file, setting.line, fmt::format("parameter {} is set, but its feature does not exist yet", name)});
+        else if (parameter != nullptr && parameter->status == Status::obsolete)
+            out.push_back({file, setting.line, fmt::format("parameter {} is no longer used", name)});
+        if (parameter != nullptr || find_suffix(name) != nullptr || all_text.find(name) != all_text.npos)
+            continue;
+        // "ldap:people" reads people_server_host and the like; a restriction class is named in a list.
+        const auto prefix_end = name.find('_');
+        if (prefix_end != name.npos && all_text.find(":" + name.substr(0, prefix_end)) != all_text.npos)
+            continue;
+        const auto near = nearest_name(name);
+        out.push_back({file, setting.line,
+                       fmt::format("unknown parameter: {}={}{}", name, setting.text,
+                                   near.empty() ? "" : fmt::format(" (is it {}?)", near))});
+    }
+    return out;
+}
+
+} // namespace facteur::config

@@ -140,12 +140,16 @@ function(facteur_library name)
   facteur_add_tests(${name})
 endfunction()
 
+# What an installation needs, without the tests.
+add_custom_target(programs)
+
 function(facteur_program name destination)
   facteur_module(${name} ${ARGN})
   if(NOT FACTEUR_FUZZ)
     add_executable(${name} main.cc)
     target_link_libraries(${name} PRIVATE ${name}_lib)
     target_precompile_headers(${name} REUSE_FROM facteur_pch)
+    add_dependencies(programs ${name})
     install(TARGETS ${name} RUNTIME DESTINATION ${destination})
   endif()
   facteur_add_tests(${name})

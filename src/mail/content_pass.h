@@ -38,7 +38,10 @@ struct CheckVerdict {
 };
 
 struct ContentHooks {
-    // Internal form in and out. Empty: header addresses stay as they are (header_rewrite_context none).
+    // External (quoted) form in and out, called before rewrite_address: rewrite_external() of rewrite.h. Only here does
+    // a quoted "a@b" still differ from a@b.
+    std::function<std::string(std::string_view address)> complete_address;
+    // Internal form in and out: canonical tables, masquerading. With both empty, header addresses stay as they are.
     std::function<std::string(std::string_view address, AddressRole role)> rewrite_address;
     // The logical header without its last line end; folded lines are joined by "\n", as header_checks(5) sees them.
     std::function<CheckVerdict(HeaderClass, std::string_view header)> header_check;

@@ -19,7 +19,9 @@ struct LookupFailure {
     std::string text;
 };
 using LookupAnswer = std::expected<std::optional<std::string>, LookupFailure>;
-using KeyLookup = std::function<LookupAnswer(std::string_view key)>;
+// A pattern table (regexp, pcre, cidr) is asked for whole keys only.
+enum class KeyPart : std::uint8_t { whole, partial };
+using KeyLookup = std::function<LookupAnswer(std::string_view key, KeyPart part)>;
 using DomainProbe = std::function<std::expected<bool, LookupFailure>(std::string_view domain)>;
 
 // Which domain completes an address: ours, or remote_header_rewrite_domain.
@@ -34,11 +36,11 @@ struct RewriteSettings {
     bool append_dot_mydomain = false;
     bool swap_bangpath = true;
     bool allow_percent_hack = true;
-    bool resolve_dequoted_address = true;
 };
 
 // "user" -> user@myorigin, user@host -> user@host.mydomain (append_dot_mydomain), site!user -> user@site,
-// user%site -> user@site, @a,@b:user@site -> user@site, user@site. -> user@site. The empty address stays empty.
+// user%site -> user@site, @a,@b:user@site -> user@site, user@site. -> user@site. The empty address stays empty. With
+// RewriteContext::remote and no remote_header_rewrite_domain nothing is appended.
 std::string rewrite(std::string_view address, RewriteContext context, const RewriteSettings& settings);
 // The same for external (quoted) form, as it stands in headers and SMTP.
 std::string rewrite_external(std::string_view address, RewriteContext context, const RewriteSettings& settings);
@@ -51,13 +53,13 @@ struct Resolution {
     std::string recipient; // internal form, percent hack and local literals undone
     AddressClass address_class = AddressClass::other;
     bool routed = false; // the local part still holds routing (user@a@b, a!b, a%b): never relay it for strangers
-    bool error = false;  // not an address at all; transport is empty or error
+    bool error = false;  // no valid address (transport is empty), or it begins with a dash (allow_min_user)
 };
 
 struct ResolverSettings {
     RewriteSettings rewrite;
 
-    std::string local_transport = "local:$myhostname"; // already expanded: "local:mx.example.com"
+    std::string local_transport = "local"; // $names already expanded: "local:mx.example.com"
     std::string virtual_transport = "virtual";
     std::string relay_transport = "relay";
     std::string default_transport = "smtp";
@@ -67,11 +69,12 @@ struct ResolverSettings {
     std::string empty_address_recipient = "MAILER-DAEMON";
     std::string empty_address_relayhost_maps_lookup_key = "<>";
     std::string empty_address_default_transport_maps_lookup_key = "<>";
-    std::string double_bounce_sender = "double-bounce";
+    bool resolve_dequoted_address = true; // "a@b"@here is a@b: a stranger's trick to relay, found before it works
     bool resolve_null_domain = false;
     bool resolve_numeric_domain = false;
     bool show_user_unknown_table_name = true;
     bool owner_request_special = true;
+    bool allow_min_user = false;              // off: a recipient that begins with '-' is an error
     bool transport_maps_parent_plain = false; // transport_maps in parent_domain_matches_subdomains: "b.c", not ".b.c"
 
     // Membership. An empty function means "no domain is".

@@ -1,0 +1,221 @@
+// What Postfix 3.7's trivial-rewrite answers, case by case.
+#include "mail/rewrite.h"
+
+#include <gtest/gtest.h>
+
+namespace facteur::mail {
+namespace {
+
+const RewriteSettings kPlain{.myorigin = "mx.test.example", .mydomain = "test.example"};
+const RewriteSettings kDotMydomain{
+    .myorigin = "mx.test.example", .mydomain = "test.example", .append_dot_mydomain = true};
+const RewriteSettings kNothing{.myorigin = "mx.test.example",
+                               .mydomain = "test.example",
+                               .append_at_myorigin = false,
+                               .swap_bangpath = false,
+                               .allow_percent_hack = false};
+const RewriteSettings kRemote{.myorigin = "mx.test.example",
+                              .mydomain = "test.example",
+                              .remote_header_rewrite_domain = "rem.example",
+                              .append_dot_mydomain = true};
+
+struct RewriteCase {
+    const RewriteSettings& settings;
+    RewriteContext context;
+    std::string_view address;
+    std::string_view rewritten;
+};
+
+// clang-format off
+const RewriteCase kExternal[] = {
+    {kPlain, RewriteContext::local, "bob", "bob@mx.test.example"},
+    {kPlain, RewriteContext::remote, "bob", "bob"},
+    {kPlain, RewriteContext::local, "bob@host", "bob@host"},
+    {kPlain, RewriteContext::remote, "bob@host", "bob@host"},
+    {kPlain, RewriteContext::local, "bob@host.", "bob@host"},
+    {kPlain, RewriteContext::remote, "bob@host.", "bob@host"},
+    {kPlain, RewriteContext::local, "bob@host.x", "bob@host.x"},
+    {kPlain, RewriteContext::remote, "bob@host.x", "bob@host.x"},
+    {kPlain, RewriteContext::local, "bob@[1.2.3.4]", "bob@[1.2.3.4]"},
+    {kPlain, RewriteContext::remote, "bob@[1.2.3.4]", "bob@[1.2.3.4]"},
+    {kPlain, RewriteContext::local, "bob@", "bob@"},
+    {kPlain, RewriteContext::remote, "bob@", "bob@"},
+    {kPlain, RewriteContext::local, "@", "\"\""},
+    {kPlain, RewriteContext::remote, "@", "\"\""},
+    {kPlain, RewriteContext::local, "", ""},
+    {kPlain, RewriteContext::remote, "", ""},
+    {kPlain, RewriteContext::local, "@host", "\"\"@host"},
+    {kPlain, RewriteContext::remote, "@host", "\"\"@host"},
+    {kPlain, RewriteContext::local, "a!b", "b@a"},
+    {kPlain, RewriteContext::remote, "a!b", "b@a"},
+    {kPlain, RewriteContext::local, "a!b!c", "b!c@a"},
+    {kPlain, RewriteContext::remote, "a!b!c", "b!c@a"},
+    {kPlain, RewriteContext::local, "a!b@c", "a!b@c"},
+    {kPlain, RewriteContext::remote, "a!b@c", "a!b@c"},
+    {kPlain, RewriteContext::local, "a%b", "a@b"},
+    {kPlain, RewriteContext::remote, "a%b", "a@b"},
+    {kPlain, RewriteContext::local, "a%b%c", "a%b@c"},
+    {kPlain, RewriteContext::remote, "a%b%c", "a%b@c"},
+    {kPlain, RewriteContext::local, "a!b%c", "b%c@a"},
+    {kPlain, RewriteContext::remote, "a!b%c", "b%c@a"},
+    {kPlain, RewriteContext::local, "@a:b", "b@mx.test.example"},
+    {kPlain, RewriteContext::remote, "@a:b", "b"},
+    {kPlain, RewriteContext::local, "@a,@b:c@d", "c@d"},
+    {kPlain, RewriteContext::remote, "@a,@b:c@d", "c@d"},
+    {kPlain, RewriteContext::local, "@a:", "@a:\"\""},
+    {kPlain, RewriteContext::remote, "@a:", "@a:\"\""},
+    {kPlain, RewriteContext::local, "@a:@b:c", "@b:c"},
+    {kPlain, RewriteContext::remote, "@a:@b:c", "@b:c"},
+    {kPlain, RewriteContext::local, "bob@.", "bob@."},
+    {kPlain, RewriteContext::remote, "bob@.", "bob@."},
+    {kPlain, RewriteContext::local, "bob@..", "bob@.."},
+    {kPlain, RewriteContext::remote, "bob@..", "bob@.."},
+    {kPlain, RewriteContext::local, "bob@x..", "bob@x.."},
+    {kPlain, RewriteContext::remote, "bob@x..", "bob@x.."},
+    {kPlain, RewriteContext::local, "bob.", "\"bob.\"@mx.test.example"},
+    {kPlain, RewriteContext::remote, "bob.", "bob"},
+    {kPlain, RewriteContext::local, "\"a b\"", "\"a b\"@mx.test.example"},
+    {kPlain, RewriteContext::remote, "\"a b\"", "\"a b\""},
+    {kPlain, RewriteContext::local, "\"a@b\"", "\"a@b\"@mx.test.example"},
+    {kPlain, RewriteContext::local, "\"a!b\"", "a!b@mx.test.example"},
+    {kPlain, RewriteContext::remote, "\"a!b\"", "a!b"},
+    {kPlain, RewriteContext::local, "\"a%b\"", "a%b@mx.test.example"},
+    {kPlain, RewriteContext::remote, "\"a%b\"", "a%b"},
+    {kPlain, RewriteContext::local, "a b", "\"a b\"@mx.test.example"},
+    {kPlain, RewriteContext::remote, "a b", "\"a b\""},
+    {kPlain, RewriteContext::local, "a@b@c", "\"a@b\"@c"},
+    {kPlain, RewriteContext::remote, "a@b@c", "\"a@b\"@c"},
+    {kPlain, RewriteContext::local, "a@b c", "a@b c"},
+    {kPlain, RewriteContext::remote, "a@b c", "a@b c"},
+    {kPlain, RewriteContext::local, "a;b", "\"a;b\"@mx.test.example"},
+    {kPlain, RewriteContext::remote, "a;b", "\"a;b\""},
+    {kPlain, RewriteContext::local, "\xc3\xa9", "\xc3\xa9@mx.test.example"},
+    {kPlain, RewriteContext::remote, "\xc3\xa9", "\xc3\xa9"},
+    {kPlain, RewriteContext::local, "a\\b", "ab@mx.test.example"},
+    {kPlain, RewriteContext::remote, "a\\b", "ab"},
+    {kPlain, RewriteContext::local, "a\\", "a@mx.test.example"},
+    {kPlain, RewriteContext::remote, "a\\", "a"},
+    {kPlain, RewriteContext::local, "\"", "\"\""},
+    {kPlain, RewriteContext::remote, "\"", "\"\""},
+    {kPlain, RewriteContext::local, "\"\"", "\"\""},
+    {kPlain, RewriteContext::remote, "\"\"", "\"\""},
+    {kPlain, RewriteContext::local, "\"\"@", "\"\"@"},
+    {kPlain, RewriteContext::remote, "\"\"@", "\"\"@"},
+    {kPlain, RewriteContext::local, "\"\"@x", "\"\"@x"},
+    {kPlain, RewriteContext::remote, "\"\"@x", "\"\"@x"},
+    {kPlain, RewriteContext::local, "[x]", "\"[x]\"@mx.test.example"},
+    {kPlain, RewriteContext::remote, "[x]", "\"[x]\""},
+    {kPlain, RewriteContext::local, "a@[x", "a@[x]"},
+    {kPlain, RewriteContext::remote, "a@[x", "a@[x]"},
+    {kPlain, RewriteContext::local, "a@\"b c\"", "a@b c"},
+    {kPlain, RewriteContext::remote, "a@\"b c\"", "a@b c"},
+    {kPlain, RewriteContext::local, "a!", "\"\"@a"},
+    {kPlain, RewriteContext::remote, "a!", "\"\"@a"},
+    {kPlain, RewriteContext::local, "!a", "a@"},
+    {kPlain, RewriteContext::remote, "!a", "a@"},
+    {kPlain, RewriteContext::local, "%a", "\"\"@a"},
+    {kPlain, RewriteContext::remote, "%a", "\"\"@a"},
+    {kPlain, RewriteContext::local, "a%", "a@"},
+    {kPlain, RewriteContext::remote, "a%", "a@"},
+    {kPlain, RewriteContext::local, "a!!b", "!b@a"},
+    {kPlain, RewriteContext::remote, "a!!b", "!b@a"},
+    {kPlain, RewriteContext::local, "a@b!c", "a@b!c"},
+    {kPlain, RewriteContext::remote, "a@b!c", "a@b!c"},
+    {kPlain, RewriteContext::local, "a@b%c", "a@b%c"},
+    {kPlain, RewriteContext::remote, "a@b%c", "a@b%c"},
+    {kPlain, RewriteContext::local, ".a", "\".a\"@mx.test.example"},
+    {kPlain, RewriteContext::remote, ".a", "\".a\""},
+    {kPlain, RewriteContext::local, "a.@b", "\"a.\"@b"},
+    {kPlain, RewriteContext::remote, "a.@b", "\"a.\"@b"},
+    {kPlain, RewriteContext::local, ":a", "\":a\"@mx.test.example"},
+    {kPlain, RewriteContext::remote, ":a", "\":a\""},
+    {kPlain, RewriteContext::local, "a:b", "\"a:b\"@mx.test.example"},
+    {kPlain, RewriteContext::remote, "a:b", "\"a:b\""},
+    {kPlain, RewriteContext::local, "@a@b:c", "c@mx.test.example"},
+    {kPlain, RewriteContext::remote, "@a@b:c", "c"},
+    {kPlain, RewriteContext::local, "@a;b:c", "c@mx.test.example"},
+    {kPlain, RewriteContext::remote, "@a;b:c", "c"},
+    {kPlain, RewriteContext::local, "a@host..", "a@host.."},
+    {kPlain, RewriteContext::remote, "a@host..", "a@host.."},
+    {kDotMydomain, RewriteContext::local, "bob@host", "bob@host.test.example"},
+    {kDotMydomain, RewriteContext::local, "@host", "\"\"@host.test.example"},
+    {kDotMydomain, RewriteContext::local, "a!b", "b@a.test.example"},
+    {kDotMydomain, RewriteContext::local, "a!b!c", "b!c@a.test.example"},
+    {kDotMydomain, RewriteContext::local, "a!b@c", "a!b@c.test.example"},
+    {kDotMydomain, RewriteContext::local, "a%b", "a@b.test.example"},
+    {kDotMydomain, RewriteContext::local, "a%b%c", "a%b@c.test.example"},
+    {kDotMydomain, RewriteContext::local, "a!b%c", "b%c@a.test.example"},
+    {kDotMydomain, RewriteContext::local, "@a,@b:c@d", "c@d.test.example"},
+    {kDotMydomain, RewriteContext::local, "@a:", "@a:\".test.example\""},
+    {kDotMydomain, RewriteContext::local, "@a:@b:c", "@b:c.test.example"},
+    {kDotMydomain, RewriteContext::local, "a@b@c", "\"a@b\"@c.test.example"},
+    {kDotMydomain, RewriteContext::local, "a@b c", "a@b c.test.example"},
+    {kDotMydomain, RewriteContext::local, "\"\"@x", "\"\"@x.test.example"},
+    {kDotMydomain, RewriteContext::local, "a@\"b c\"", "a@b c.test.example"},
+    {kDotMydomain, RewriteContext::local, "a!", "\"\"@a.test.example"},
+    {kDotMydomain, RewriteContext::local, "%a", "\"\"@a.test.example"},
+    {kDotMydomain, RewriteContext::local, "a!!b", "!b@a.test.example"},
+    {kDotMydomain, RewriteContext::local, "a@b!c", "a@b!c.test.example"},
+    {kDotMydomain, RewriteContext::local, "a@b%c", "a@b%c.test.example"},
+    {kDotMydomain, RewriteContext::local, "a.@b", "\"a.\"@b.test.example"},
+    {kNothing, RewriteContext::local, "bob", "bob"},
+    {kNothing, RewriteContext::local, "a!b", "a!b"},
+    {kNothing, RewriteContext::local, "a!b!c", "a!b!c"},
+    {kNothing, RewriteContext::local, "a%b", "a%b"},
+    {kNothing, RewriteContext::local, "a%b%c", "a%b%c"},
+    {kNothing, RewriteContext::local, "a!b%c", "a!b%c"},
+    {kNothing, RewriteContext::local, "@a:b", "b"},
+    {kNothing, RewriteContext::local, "bob.", "bob"},
+    {kNothing, RewriteContext::local, "\"a b\"", "\"a b\""},
+    {kNothing, RewriteContext::local, "\"a!b\"", "a!b"},
+    {kNothing, RewriteContext::local, "\"a%b\"", "a%b"},
+    {kNothing, RewriteContext::local, "a b", "\"a b\""},
+    {kNothing, RewriteContext::local, "a;b", "\"a;b\""},
+    {kNothing, RewriteContext::local, "\xc3\xa9", "\xc3\xa9"},
+    {kNothing, RewriteContext::local, "a\\b", "ab"},
+    {kNothing, RewriteContext::local, "a\\", "a"},
+    {kNothing, RewriteContext::local, "[x]", "\"[x]\""},
+    {kNothing, RewriteContext::local, "a!", "a!"},
+    {kNothing, RewriteContext::local, "!a", "!a"},
+    {kNothing, RewriteContext::local, "%a", "%a"},
+    {kNothing, RewriteContext::local, "a%", "a%"},
+    {kNothing, RewriteContext::local, "a!!b", "a!!b"},
+    {kNothing, RewriteContext::local, ".a", "\".a\""},
+    {kNothing, RewriteContext::local, ":a", "\":a\""},
+    {kNothing, RewriteContext::local, "a:b", "\"a:b\""},
+    {kNothing, RewriteContext::local, "@a@b:c", "c"},
+    {kNothing, RewriteContext::local, "@a;b:c", "c"},
+    {kRemote, RewriteContext::remote, "bob", "bob@rem.example"},
+    {kRemote, RewriteContext::remote, "bob@h", "bob@h.rem.example"},
+    {kRemote, RewriteContext::remote, "bob@h.", "bob@h"},
+    {kRemote, RewriteContext::remote, "a!b", "b@a.rem.example"},
+    {kRemote, RewriteContext::remote, "bob.", "\"bob.\"@rem.example"},
+};
+// clang-format on
+
+TEST(Rewrite, ExternalForm)
+{
+    for (const RewriteCase& test : kExternal)
+        EXPECT_EQ(rewrite_external(test.address, test.context, test.settings), test.rewritten)
+            << test.address << (test.context == RewriteContext::local ? " local" : " remote");
+}
+
+TEST(Rewrite, InternalForm)
+{
+    const std::pair<std::string_view, std::string_view> cases[] = {
+        {"", ""},
+        {"bob", "bob@mx.test.example"},
+        {"a b", "a b@mx.test.example"},
+        {"a@b@c.d", "a@b@c.d"},
+        {"a!b", "b@a"},
+        {"a b@c.d", "a b@c.d"},
+        {"a%b", "a@b"},
+        {"bob@host.", "bob@host"},
+        {"bob@[1.2.3.4]", "bob@[1.2.3.4]"},
+    };
+    for (const auto& [address, rewritten] : cases)
+        EXPECT_EQ(rewrite(address, RewriteContext::local, kPlain), rewritten) << address;
+}
+
+} // namespace
+} // namespace facteur::mail

@@ -1,5 +1,6 @@
-// The skeleton of delivery agents (smtp, lmtp, local, virtual, pipe, error, discard): takes requests from qmgr, opens the
-// queue file, and turns each recipient's outcome into its log line, its bounce/defer/trace record and its done mark.
+// The skeleton of delivery agents (smtp, lmtp, local, virtual, pipe, error, discard): takes requests from qmgr, opens
+// the queue file, and turns each recipient's outcome into its log line, its bounce/defer/trace record and its done
+// mark.
 //
 // An agent implements deliver(). For every recipient it calls exactly one of sent(), bounced(), deferred(). A recipient
 // without an outcome is deferred by the skeleton ("4.3.0 mail system error"), so nothing is lost by a forgotten branch.
@@ -23,6 +24,8 @@ using TimePoint = std::chrono::system_clock::time_point;
 // status "5.1.1" with a reason, and what the remote side said, if any. Source: RFC 3463, RFC 3464 s2.3.
 ipc::Dsn make_dsn(std::string_view status, std::string_view reason);
 
+class AgentServer;
+
 // One request on its way. Lives until deliver() returned.
 class Delivery {
 public:
@@ -42,6 +45,8 @@ public:
     // The third of "delays=a/b/c/d" ends now: the connection (or mailbox) is ready, transmission begins. An agent that
     // reuses a connection or has none to make calls it at once.
     void connection_ready();
+    // How many messages this connection has carried, this one included; logged as conn_use from 2 on.
+    void connection_use(int count) { connection_use_ = count; }
 
     // Outcomes. relay: "host[addr]:port", "local", "virtual", "none". dsn.reason is what the log line has in
     // parentheses; the action is filled in here. `action` of sent(): "delivered" or "relayed".
@@ -52,13 +57,20 @@ public:
 
     // The destination itself failed (connection refused, greeting 4xx, ...): qmgr counts it against the destination.
     void hop_failed(ipc::Dsn why);
-    // The opposite: the destination answered a whole transaction.
     [[nodiscard]] bool hop_has_failed() const { return reply_.hop_failed(); }
 
 private:
-    friend class AgentServer;
-    Delivery(class AgentServer& owner, ipc::DeliverRequest request);
-    event::Task<void> settle(int index, bool done, const ipc::Dsn& dsn);
+    friend AgentServer;
+    Delivery(AgentServer& owner, ipc::DeliverRequest request);
+    enum class Log { bounce, defer, trace };
+    // Appends the outcome to the message's log of that kind. False: it could not be written.
+    event::Task<bool> append(Log log, int index, std::string relay, ipc::Dsn dsn);
+    event::Task<bool> append_trace_where_asked(int index, std::string relay, ipc::Dsn dsn);
+    event::Task<void> report_verification(int index, std::string relay, ipc::Dsn dsn);
+    event::Task<void> defer_anyway(int index, std::string_view relay, ipc::Dsn dsn, std::string_view status_word);
+    [[nodiscard]] bool verifying() const { return (request_.flags() & ipc::deliver_flag::trace_verify) != 0; }
+    void settle_done(int index);
+    void settle_deferred(int index, const ipc::Dsn& dsn);
     void log_outcome(int index, std::string_view relay, std::string_view status_word, const ipc::Dsn& dsn) const;
 
     AgentServer& owner_;
@@ -67,7 +79,8 @@ private:
     UniqueFd file_;
     std::vector<bool> settled_;
     TimePoint started_;
-    TimePoint ready_;
+    TimePoint ready_; // at the epoch: never connected
+    int connection_use_ = 1;
 };
 
 // An agent program.

@@ -1,0 +1,240 @@
+#include "agent/agent.h"
+#include "agent/agent_server.h"
+#include "agent/delivery_log.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "mail/address.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace facteur::agent {
+
+namespace {
+
+using std::chrono::microseconds;
+
+// The first digit of a status says what became of the recipient; a wrong one would mislead the sender.
+void require_class(ipc::Dsn& dsn, char status_class, std::string_view otherwise)
+{
+    if (!dsn.status().empty() && dsn.status()[0] == status_class)
+        return;
+    log::warning("ignoring dsn code \"{}\" where the class must be {}", dsn.status(), status_class);
+    dsn.set_status(std::string(otherwise));
+}
+
+microseconds since(TimePoint later, TimePoint earlier)
+{
+    return std::max(std::chrono::duration_cast<microseconds>(later - earlier), microseconds(0));
+}
+
+TimePoint at(std::int64_t micros)
+{
+    return TimePoint(std::chrono::duration_cast<TimePoint::duration>(microseconds(micros)));
+}
+
+} // namespace
+
+ipc::Dsn make_dsn(std::string_view status, std::string_view reason)
+{
+    ipc::Dsn dsn;
+    dsn.set_status(std::string(status));
+    dsn.set_reason(std::string(reason));
+    return dsn;
+}
+
+Delivery::Delivery(AgentServer& owner, ipc::DeliverRequest request)
+    : owner_(owner), request_(std::move(request)), settled_(static_cast<std::size_t>(request_.recipients_size())),
+      started_(std::chrono::system_clock::now())
+{
+}
+
+std::expected<std::string, SystemError> Delivery::read_content(std::uint64_t offset, std::size_t size) const
+{
+    std::string bytes(size, '\0');
+    std::size_t have = 0;
+    while (have < size) {
+        const ssize_t got = ::pread(file_.get(), bytes.data() + have, size - have,
+                                    static_cast<off_t>(request_.content_offset() + offset + have));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return std::unexpected(SystemError::last("read", queue_id()));
+        if (got == 0)
+            return std::unexpected(SystemError{"read", std::string(queue_id()), EIO}); // it became shorter
+        have += static_cast<std::size_t>(got);
+    }
+    return bytes;
+}
+
+void Delivery::connection_ready()
+{
+    ready_ = std::chrono::system_clock::now();
+}
+
+void Delivery::hop_failed(ipc::Dsn why)
+{
+    reply_.set_hop_failed(true);
+    *reply_.mutable_hop_status() = std::move(why);
+}
+
+void Delivery::log_outcome(int index, std::string_view relay, std::string_view status_word, const ipc::Dsn& dsn) const
+{
+    const TimePoint now = std::chrono::system_clock::now();
+    const TimePoint arrival = at(envelope().arrival_seconds() * 1'000'000 + envelope().arrival_microseconds());
+    const TimePoint active = at(request_.active_microseconds());
+    const bool connected = ready_ != TimePoint{};
+
+    OutcomeLine line;
+    line.delays = {.before_queue_manager = since(active, arrival),
+                   .in_queue_manager = since(started_, active),
+                   .connection_setup = connected ? since(ready_, started_) : microseconds(0),
+                   .transmission = since(now, connected ? ready_ : started_)};
+    const bool internal = owner_.outcomes().internal_addresses;
+    const auto shown = [internal](const std::string& address) {
+        return internal ? address : mail::to_external(address);
+    };
+    const std::string to = shown(recipient(index).address());
+    const std::string original = shown(recipient(index).original());
+    line.queue_id = queue_id();
+    line.recipient = to;
+    line.original = original;
+    line.relay = relay;
+    line.connection_use = connection_use_;
+    line.dsn = dsn.status();
+    line.status = status_word;
+    line.reason = dsn.reason();
+    log::info("{}", format_outcome(line, owner_.outcomes().delay_decimals));
+}
+
+event::Task<bool> Delivery::append(Log kind, int index, std::string relay, ipc::Dsn dsn)
+{
+    ipc::BounceAppend request;
+    request.set_flags(request_.flags());
+    request.set_queue_id(request_.queue_id());
+    ipc::LogRecipient& entry = *request.mutable_entry();
+    *entry.mutable_recipient() = recipient(index);
+    entry.set_status_offset(request_.recipients(index).status_offset());
+    *entry.mutable_dsn() = std::move(dsn);
+    entry.set_relay(relay);
+    ipc::Client& service = kind == Log::bounce ? owner_.bounce() : kind == Log::defer ? owner_.defer() : owner_.trace();
+    ipc::BounceReply reply;
+    const auto called = co_await service.call(ipc::Method::bounce_append, request, reply);
+    if (!called)
+        log::warning("{}: {}: {}", queue_id(), service.socket_path(), ipc::to_string(called.error()));
+    co_return called&& reply.ok();
+}
+
+// A record for the report that sendmail -v or DSN NOTIFY=SUCCESS asked for. True when there was nothing to do.
+event::Task<bool> Delivery::append_trace_where_asked(int index, std::string relay, ipc::Dsn dsn)
+{
+    const bool verbose = (request_.flags() & ipc::deliver_flag::trace_record) != 0;
+    const bool success = dsn.status()[0] == '2' && (recipient(index).dsn_notify() & ipc::notify::success) != 0;
+    if (!verbose && !success)
+        co_return true;
+    const bool appended = co_await append(Log::trace, index, std::move(relay), std::move(dsn));
+    co_return appended;
+}
+
+// sendmail -bv: nothing is delivered, bounced or deferred; the sender gets a report.
+event::Task<void> Delivery::report_verification(int index, std::string relay, ipc::Dsn dsn)
+{
+    const bool appended = co_await append(Log::trace, index, relay, dsn);
+    if (!appended) {
+        settle_deferred(index, dsn);
+        co_return;
+    }
+    log_outcome(index, relay, dsn.action(), dsn);
+    settle_done(index);
+}
+
+event::Task<void> Delivery::sent(int index, std::string_view relay, ipc::Dsn dsn, std::string_view action)
+{
+    require_class(dsn, '2', "2.0.0");
+    if (verifying()) {
+        dsn.set_action("deliverable");
+        co_await report_verification(index, std::string(relay), std::move(dsn));
+        co_return;
+    }
+    dsn.set_action(std::string(action));
+    const bool traced = co_await append_trace_where_asked(index, std::string(relay), dsn);
+    if (!traced) {
+        auto failed = make_dsn("4.3.0", fmt::format("{}: {} service failed", queue_id(), owner_.trace().socket_path()));
+        co_await deferred(index, relay, std::move(failed));
+        co_return;
+    }
+    log_outcome(index, relay, "sent", dsn);
+    settle_done(index);
+}
+
+event::Task<void> Delivery::bounced(int index, std::string_view relay, ipc::Dsn dsn)
+{
+    require_class(dsn, '5', "5.0.0");
+    if (verifying()) {
+        dsn.set_action("undeliverable");
+        co_await report_verification(index, std::string(relay), std::move(dsn));
+        co_return;
+    }
+    if (owner_.outcomes().soft_bounce) {
+        dsn.mutable_status()->front() = '4';
+        co_await defer_anyway(index, relay, std::move(dsn), "SOFTBOUNCE");
+        co_return;
+    }
+    dsn.set_action("failed");
+    bool recorded = co_await append(Log::bounce, index, std::string(relay), dsn);
+    if (recorded)
+        recorded = co_await append_trace_where_asked(index, std::string(relay), dsn);
+    if (!recorded) {
+        auto failed = make_dsn("4.3.0", "bounce or trace service failure");
+        co_await deferred(index, relay, std::move(failed));
+        co_return;
+    }
+    log_outcome(index, relay, "bounced", dsn);
+    settle_done(index);
+}
+
+event::Task<void> Delivery::deferred(int index, std::string_view relay, ipc::Dsn dsn)
+{
+    require_class(dsn, '4', "4.0.0");
+    if (verifying()) {
+        dsn.set_action("undeliverable");
+        co_await report_verification(index, std::string(relay), std::move(dsn));
+        co_return;
+    }
+    co_await defer_anyway(index, relay, std::move(dsn), "deferred");
+}
+
+// The message stays in the queue whether or not a record of the reason can be kept.
+event::Task<void> Delivery::defer_anyway(int index, std::string_view relay, ipc::Dsn dsn, std::string_view status_word)
+{
+    dsn.set_action("delayed");
+    const bool recorded = co_await append(Log::defer, index, std::string(relay), dsn);
+    if (!recorded)
+        log::warning("{}: {} service failure", queue_id(), owner_.defer().socket_path());
+    log_outcome(index, relay, status_word, dsn);
+    const bool traced = co_await append_trace_where_asked(index, std::string(relay), dsn);
+    if (!traced)
+        log::warning("{}: {} service failure", queue_id(), owner_.trace().socket_path());
+    settle_deferred(index, dsn);
+}
+
+void Delivery::settle_done(int index)
+{
+    settled_[static_cast<std::size_t>(index)] = true;
+    reply_.add_delivered(request_.recipients(index).number());
+    if (!file_)
+        return;
+    if (const auto marked = queue::mark_recipient_done(file_.get(), request_.recipients(index).status_offset());
+        !marked)
+        log::warning("{}: cannot mark a recipient as done: {}", queue_id(), marked.error().message());
+}
+
+void Delivery::settle_deferred(int index, const ipc::Dsn& dsn)
+{
+    settled_[static_cast<std::size_t>(index)] = true;
+    reply_.add_deferred(request_.recipients(index).number());
+    *reply_.mutable_last_deferral() = dsn;
+}
+
+} // namespace facteur::agent

@@ -23,9 +23,9 @@ inline constexpr std::uint64_t kContentOffset = 128;
 
 // What is known of the content without reading it.
 namespace content_flag {
-inline constexpr std::uint32_t dots = 1;          // some line begins with '.': SMTP must double it
-inline constexpr std::uint32_t eight_bit = 2;     // some byte is not ASCII
-inline constexpr std::uint32_t long_lines = 4;    // some line is longer than 998 bytes (smtp_line_length_limit acts)
+inline constexpr std::uint32_t dots = 1;       // some line begins with '.': SMTP must double it
+inline constexpr std::uint32_t eight_bit = 2;  // some byte is not ASCII
+inline constexpr std::uint32_t long_lines = 4; // some line is longer than 998 bytes (smtp_line_length_limit acts)
 inline constexpr std::uint32_t eight_bit_headers = 8;
 } // namespace content_flag
 

@@ -2,9 +2,10 @@
 
 #include "base/text.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace facteur::queue {
 
@@ -50,7 +51,8 @@ std::string IdSource::next()
     const auto micros = static_cast<std::uint64_t>(now % 1'000'000);
     if (form_ == IdForm::short_form)
         return fmt::format("{:05X}{:X}", micros, (seconds & 0xFFFFFF) << 8 | (process_ & 0xFF));
-    return encode(seconds, kBase, kSecondsDigits) + encode(micros, kBase, kMicroDigits) + 'z' + encode(process_, kBase - 1, 1);
+    return encode(seconds, kBase, kSecondsDigits) + encode(micros, kBase, kMicroDigits) + 'z' +
+           encode(process_, kBase - 1, 1);
 }
 
 bool valid_queue_id(std::string_view id)

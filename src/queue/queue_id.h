@@ -1,8 +1,8 @@
 // Queue ids: short ("5A04BA72140") and long ("4bXyzQ1rVJz9w"), as enable_long_queue_ids says. Source: postconf(5).
 //
 // The short form is five hexadecimal digits of the microsecond, then digits that make it unique: seconds and the
-// process. The long form keeps Postfix's shape: base-52 seconds, base-52 microseconds, 'z', base-51 of the rest. Neither
-// takes its uniqueness from an inode, so that a store that is not a file system can give ids too.
+// process. The long form keeps Postfix's shape: base-52 seconds, base-52 microseconds, 'z', base-51 of the rest.
+// Neither takes its uniqueness from an inode, so that a store that is not a file system can give ids too.
 #pragma once
 
 #include <chrono>

@@ -46,8 +46,9 @@ public:
 
     // Every file of a queue whose name is a valid id, in directory order; stops when the callback returns false.
     // Other names are passed to `odd` when given.
-    std::expected<void, SystemError> scan(std::string_view queue, const std::function<bool(const std::string& id, const std::string& path)>& each,
-                                          const std::function<void(const std::string& path)>& odd = {}) const;
+    std::expected<void, SystemError>
+    scan(std::string_view queue, const std::function<bool(const std::string& id, const std::string& path)>& each,
+         const std::function<void(const std::string& path)>& odd = {}) const;
 
     [[nodiscard]] bool hashed(std::string_view queue) const;
 

@@ -1,0 +1,366 @@
+#include "queue/journal.h"
+
+#include "base/log.h"
+#include "queue/journal_format.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <limits>
+
+namespace facteur::queue {
+
+namespace {
+
+constexpr unsigned kMaxSlots = 64;
+constexpr std::size_t kMaxSegments = 16;
+
+std::optional<SystemError> pwrite_all(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path)
+{
+    while (!bytes.empty()) {
+        const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return SystemError::last("write", path);
+        bytes.remove_prefix(static_cast<std::size_t>(put));
+        offset += static_cast<std::uint64_t>(put);
+    }
+    return std::nullopt;
+}
+
+// Writes zeros once, so that later flushes never allocate blocks.
+std::optional<SystemError> make_segment_file(const std::string& path, std::size_t size, UniqueFd& out)
+{
+    auto fd = open_file(path, O_RDWR | O_CREAT, 0600);
+    if (!fd)
+        return fd.error();
+    const std::string zeros(1 << 20, '\0');
+    for (std::size_t at = 0; at < size; at += zeros.size())
+        if (auto error =
+                pwrite_all(fd->get(), std::string_view(zeros).substr(0, std::min(zeros.size(), size - at)), at, path))
+            return error;
+    if (::fsync(fd->get()) != 0)
+        return SystemError::last("fsync", path);
+    const auto directory = open_file(path.substr(0, path.rfind('/')), O_RDONLY | O_DIRECTORY);
+    if (!directory || ::fsync(directory->get()) != 0)
+        return SystemError::last("fsync directory of", path);
+    out = std::move(*fd);
+    return std::nullopt;
+}
+
+std::optional<SystemError> begin_segment(int fd, std::uint64_t sequence, const std::string& path)
+{
+    if (auto error = pwrite_all(fd, encode_segment_header(sequence), 0, path))
+        return error;
+    if (::fdatasync(fd) != 0)
+        return SystemError::last("fdatasync", path);
+    return std::nullopt;
+}
+
+} // namespace
+
+std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& loop, event::WorkerPool& pool,
+                                                                   Options options)
+{
+    ::mkdir(std::string(kJournalDirectory).c_str(), 0700);
+    for (unsigned number = 0; number < kMaxSlots; ++number) {
+        const std::string slot = fmt::format("{}/{}.{}", kJournalDirectory, options.name, number);
+        if (::mkdir(slot.c_str(), 0700) != 0 && errno != EEXIST)
+            return std::unexpected(SystemError::last("mkdir", slot));
+        auto lock = open_file(slot + "/lock", O_RDWR | O_CREAT, 0600);
+        if (!lock)
+            return std::unexpected(lock.error());
+        if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0)
+            continue;
+        auto checkpoint = open_file(slot + "/checkpoint", O_RDWR | O_CREAT, 0600);
+        if (!checkpoint)
+            return std::unexpected(checkpoint.error());
+        const auto mark = read_checkpoint(slot);
+        const auto segments = list_segments(slot);
+        // What a killed predecessor journalled is in the page cache as files: put those on disk before forgetting it.
+        if (!segments.empty() && (!mark || !mark->clean) && ::syncfs(checkpoint->get()) != 0)
+            return std::unexpected(SystemError::last("syncfs", slot));
+        if (const auto written = write_checkpoint(checkpoint->get(), {0, 0, monotonic_ns(), true}); !written)
+            return std::unexpected(written.error());
+        std::unique_ptr<Journal> journal(
+            new Journal(loop, pool, std::move(options), slot, std::move(*lock), std::move(*checkpoint)));
+        for (const auto& found : segments) {
+            journal->next_sequence_ = found.sequence + 1;
+            auto fd = open_file(found.path, O_RDWR);
+            struct stat status{};
+            if (!fd || ::fstat(fd->get(), &status) != 0 ||
+                static_cast<std::size_t>(status.st_size) != journal->options_.segment_size) {
+                ::unlink(found.path.c_str());
+                continue;
+            }
+            auto segment = std::make_unique<Segment>();
+            segment->path = found.path;
+            segment->fd = std::move(*fd);
+            journal->free_.push_back(std::move(segment));
+        }
+        while (::access(fmt::format("{}/{:03}.seg", slot, journal->next_file_).c_str(), F_OK) == 0)
+            ++journal->next_file_;
+        return journal;
+    }
+    return std::unexpected(SystemError{"take a slot in", std::string(kJournalDirectory), EBUSY});
+}
+
+Journal::Journal(event::Loop& loop, event::WorkerPool& pool, Options options, std::string slot, UniqueFd lock,
+                 UniqueFd checkpoint)
+    : loop_(loop), pool_(pool), options_(std::move(options)), slot_(std::move(slot)), lock_(std::move(lock)),
+      checkpoint_file_(std::move(checkpoint)), gathering_(std::make_shared<Group>()), changed_(loop)
+{
+}
+
+Journal::~Journal() = default;
+
+void Journal::append(RecordType type, std::string_view id, std::string_view payload)
+{
+    if (id.size() > 64 || payload.size() > kMaxRecord)
+        log::panic("journal record of {} bytes", payload.size());
+    gathering_->bytes += encode_record(type, id, payload);
+    if (options_.gather.count() == 0) {
+        loop_.at_turn_end(*this);
+    } else if (!gather_timer_) {
+        gather_timer_ = loop_.call_at(event::Clock::now() + options_.gather, [this] {
+            gather_timer_.reset();
+            start_flush();
+        });
+    }
+}
+
+void Journal::turn_ended()
+{
+    start_flush();
+}
+
+void Journal::start_flush()
+{
+    if (!flushing_ && !gathering_->bytes.empty()) {
+        flushing_ = true;
+        event::spawn(flush_groups());
+    }
+}
+
+// Waits for one group; resumed by flush_groups.
+struct Journal::GroupDone {
+    std::shared_ptr<Group> group;
+    bool await_ready() const { return group->done; }
+    void await_suspend(std::coroutine_handle<> handle) { group->waiting.push_back(handle); }
+    void await_resume() const {}
+};
+
+event::Task<std::expected<void, SystemError>> Journal::commit()
+{
+    GroupDone done{gathering_};
+    if (done.group->bytes.empty() && !flushing_)
+        co_return std::expected<void, SystemError>{};
+    co_await done;
+    if (done.group->error)
+        co_return std::unexpected(*done.group->error);
+    co_return std::expected<void, SystemError>{};
+}
+
+event::Task<void> Journal::flush_groups()
+{
+    while (!gathering_->bytes.empty()) {
+        const std::shared_ptr<Group> group = std::exchange(gathering_, std::make_shared<Group>());
+        group->error = co_await write_group(group->bytes);
+        group->done = true;
+        group->bytes.clear();
+        if (!group->error) {
+            dirty_ = true;
+            schedule_checkpoint();
+        }
+        for (const auto waiter : std::exchange(group->waiting, {}))
+            waiter.resume();
+    }
+    flushing_ = false;
+    changed_.notify_all();
+}
+
+event::Task<std::optional<SystemError>> Journal::write_group(const std::string& bytes)
+{
+    if (marked_clean_) {
+        while (checkpointing_)
+            co_await changed_.wait();
+        auto failed = co_await mark(false, active_ ? active_->sequence : next_sequence_,
+                                    active_ ? active_used_ : kSegmentHeader, monotonic_ns());
+        if (failed)
+            co_return failed;
+    }
+    // A group may be larger than what is left, even than a whole segment: cut it at record boundaries.
+    std::size_t from = 0;
+    while (from < bytes.size()) {
+        const std::size_t room = active_ ? options_.segment_size - active_used_ : 0;
+        std::size_t end = from;
+        while (end < bytes.size()) {
+            RecordHeader header;
+            std::memcpy(&header, bytes.data() + end, sizeof header);
+            const std::size_t size = (sizeof header + header.id_size + header.payload_size + 7) / 8 * 8;
+            if (end + size - from > room)
+                break;
+            end += size;
+        }
+        if (end == from) {
+            auto failed = co_await next_segment();
+            if (failed)
+                co_return failed;
+            continue;
+        }
+        std::string part = bytes.substr(from, end - from);
+        seal_records(part, active_->sequence);
+        const int fd = active_->fd.get();
+        const std::size_t offset = active_used_;
+        const std::string& path = active_->path;
+        auto failed = co_await pool_.run([&part, fd, offset, &path]() -> std::optional<SystemError> {
+            if (auto error = pwrite_all(fd, part, offset, path))
+                return error;
+            if (::fdatasync(fd) != 0)
+                return SystemError::last("fdatasync", path);
+            return std::nullopt;
+        });
+        active_used_ += part.size();
+        active_->last_write = monotonic_ns();
+        if (failed) {
+            log::error("journal: {}", failed->message());
+            // What the segment holds after a failed flush is unknown: leave it and go on in another one.
+            full_.push_back(std::move(active_));
+            co_return failed;
+        }
+        from = end;
+    }
+    co_return std::nullopt;
+}
+
+event::Task<std::optional<SystemError>> Journal::next_segment()
+{
+    if (active_) {
+        full_.push_back(std::move(active_));
+        if (!checkpointing_)
+            event::spawn(checkpoint());
+    }
+    while (free_.empty() && full_.size() >= kMaxSegments) {
+        log::warning("journal: waiting for the file system to sync");
+        co_await changed_.wait(event::milliseconds(1000));
+        if (!checkpointing_)
+            event::spawn(checkpoint());
+    }
+    auto segment = std::make_unique<Segment>();
+    const std::size_t size = options_.segment_size;
+    if (!free_.empty()) {
+        segment = std::move(free_.back());
+        free_.pop_back();
+    } else {
+        segment->path = fmt::format("{}/{:03}.seg", slot_, next_file_++);
+        Segment& made = *segment;
+        auto failed = co_await pool_.run([&made, size] { return make_segment_file(made.path, size, made.fd); });
+        if (failed) {
+            ::unlink(segment->path.c_str());
+            co_return failed;
+        }
+    }
+    segment->sequence = next_sequence_++;
+    Segment& begun = *segment;
+    auto failed = co_await pool_.run([&begun] { return begin_segment(begun.fd.get(), begun.sequence, begun.path); });
+    if (failed)
+        co_return failed;
+    active_ = std::move(segment);
+    active_used_ = kSegmentHeader;
+    co_return std::nullopt;
+}
+
+void Journal::schedule_checkpoint()
+{
+    if (checkpoint_timer_ || checkpointing_)
+        return;
+    checkpoint_timer_ = loop_.call_at(event::Clock::now() + options_.checkpoint_after, [this] {
+        checkpoint_timer_.reset();
+        if (!checkpointing_)
+            event::spawn(checkpoint());
+    });
+}
+
+event::Task<std::optional<SystemError>> Journal::mark(bool clean, std::uint64_t sequence, std::uint64_t offset,
+                                                      std::int64_t when)
+{
+    const int fd = checkpoint_file_.get();
+    const CheckpointMark text{sequence, offset, when, clean};
+    marked_clean_ = clean;
+    const auto written = co_await pool_.run([fd, text] { return write_checkpoint(fd, text); });
+    if (!written)
+        co_return written.error();
+    co_return std::nullopt;
+}
+
+// One round: sync, then move the mark behind everything that was flushed before the sync and may be forgotten.
+event::Task<std::expected<void, SystemError>> Journal::forget()
+{
+    const std::int64_t begun = monotonic_ns();
+    const std::uint64_t sequence = active_ ? active_->sequence : next_sequence_;
+    const std::size_t used = active_ ? active_used_ : kSegmentHeader;
+    const std::int64_t active_written = active_ ? active_->last_write : 0;
+    const std::size_t full = full_.size();
+    std::int64_t limit = std::numeric_limits<std::int64_t>::max();
+    if (options_.forget_before)
+        limit = co_await pool_.run(options_.forget_before);
+    const int fd = checkpoint_file_.get();
+    const int synced = co_await pool_.run([fd] { return ::syncfs(fd) == 0 ? 0 : errno; });
+    if (synced != 0)
+        co_return std::unexpected(SystemError{"syncfs", "queue", synced});
+    std::size_t covered = 0;
+    while (covered < full && full_[covered]->last_write < limit)
+        ++covered;
+    std::uint64_t live = sequence;
+    std::uint64_t offset = used;
+    if (covered < full) {
+        live = full_[covered]->sequence;
+        offset = kSegmentHeader;
+    } else if (active_written >= limit) {
+        offset = kSegmentHeader;
+    }
+    const auto failed = co_await mark(false, live, offset, begun);
+    if (failed)
+        co_return std::unexpected(*failed);
+    for (std::size_t i = 0; i < covered; ++i) {
+        free_.push_back(std::move(full_.front()));
+        full_.pop_front();
+    }
+    if (covered < full || active_written >= limit)
+        dirty_ = true;
+    co_return std::expected<void, SystemError>{};
+}
+
+event::Task<void> Journal::checkpoint()
+{
+    checkpointing_ = true;
+    dirty_ = flushing_ || !gathering_->bytes.empty();
+    const auto done = co_await forget();
+    if (!done) {
+        dirty_ = true;
+        log::error("journal checkpoint: {}", done.error().message());
+    }
+    if (!dirty_ && !flushing_ && full_.empty()) {
+        const auto failed = co_await mark(true, 0, 0, monotonic_ns());
+        if (failed)
+            log::error("journal checkpoint: {}", failed->message());
+    }
+    checkpointing_ = false;
+    if (dirty_)
+        schedule_checkpoint();
+    changed_.notify_all();
+}
+
+event::Task<void> Journal::close()
+{
+    start_flush();
+    while (flushing_ || checkpointing_)
+        co_await changed_.wait();
+    co_await checkpoint();
+}
+
+} // namespace facteur::queue

@@ -1,0 +1,152 @@
+// The journal: what makes a 250 true. Format and states: docs/formats/journal.md.
+//
+// Records are gathered while the previous group is being flushed, then written with one pwrite and one fdatasync on a
+// worker thread: a thousand waiting sessions cost a few flushes. Segments are filled with zeros when they are made and
+// overwritten ever after, so a flush writes data and no metadata. When a segment is full, or some seconds after the
+// last record, a checkpoint syncs the file system that holds the queue files; what was journalled before is then in the
+// files themselves and its segments are free again.
+//
+// Each writer process owns one slot ("journal/cleanup.0"), locked while it runs.
+#pragma once
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "event/loop.h"
+#include "event/pool.h"
+
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facteur::queue {
+
+inline constexpr std::string_view kJournalDirectory = "journal";
+
+enum class RecordType : std::uint32_t {
+    message = 1,        // payload: a whole queue file
+    removed = 2,        // the message is gone for good: delivered, bounced or deleted
+    recipient_done = 3, // payload: 8 bytes, little-endian: offset of the state byte in the queue file
+};
+
+// A record longer than this is not journalled: its file is flushed by itself.
+inline constexpr std::size_t kMaxRecord = 1 << 20;
+
+class Journal final : private event::TurnEnd {
+public:
+    struct Options {
+        std::string name; // "cleanup", "qmgr": the slot is the first free NAME.N
+        std::size_t segment_size = 16 << 20;
+        event::milliseconds gather{0};                // 0: flush at the end of the turn; else this much later
+        event::milliseconds checkpoint_after{10'000}; // after the first record since the last checkpoint
+        // Asked (on a worker thread) at a checkpoint: records written before this monotonic time (ns) may be forgotten.
+        // Default: all. The queue manager must remember removals for as long as a cleanup journal may replay them.
+        std::function<std::int64_t()> forget_before;
+    };
+    // Takes a slot, checkpoints what a crashed predecessor left in it. Paths are relative to the queue directory.
+    static std::expected<std::unique_ptr<Journal>, SystemError> open(event::Loop& loop, event::WorkerPool& pool,
+                                                                     Options options);
+    ~Journal() override;
+
+    // Adds a record to the group being gathered. id: at most 64 bytes; payload: at most kMaxRecord.
+    void append(RecordType type, std::string_view id, std::string_view payload);
+
+    // Resumes when all that was appended so far is on stable storage, or says why not.
+    event::Task<std::expected<void, SystemError>> commit();
+
+    // Flushes, checkpoints and leaves the slot clean. For an orderly end.
+    event::Task<void> close();
+
+private:
+    struct Group {
+        std::string bytes;
+        std::vector<std::coroutine_handle<>> waiting;
+        std::optional<SystemError> error;
+        bool done = false;
+    };
+    struct Segment {
+        std::string path;
+        UniqueFd fd;
+        std::uint64_t sequence = 0;
+        std::int64_t last_write = 0; // monotonic ns
+    };
+    struct GroupDone;
+
+    Journal(event::Loop& loop, event::WorkerPool& pool, Options options, std::string slot, UniqueFd lock,
+            UniqueFd checkpoint);
+    void turn_ended() override;
+    void start_flush();
+    event::Task<void> flush_groups();
+    event::Task<std::optional<SystemError>> write_group(const std::string& bytes);
+    event::Task<std::optional<SystemError>> next_segment();
+    void schedule_checkpoint();
+    event::Task<void> checkpoint();
+    event::Task<std::expected<void, SystemError>> forget();
+    event::Task<std::optional<SystemError>> mark(bool clean, std::uint64_t sequence, std::uint64_t offset,
+                                                 std::int64_t when);
+
+    event::Loop& loop_;
+    event::WorkerPool& pool_;
+    Options options_;
+    std::string slot_;
+    UniqueFd lock_;
+    UniqueFd checkpoint_file_;
+    std::shared_ptr<Group> gathering_;
+    bool flushing_ = false;
+    bool checkpointing_ = false;
+    bool dirty_ = false;       // records since the last checkpoint
+    bool marked_clean_ = true; // what the checkpoint file says now
+    std::unique_ptr<Segment> active_;
+    std::size_t active_used_ = 0;
+    std::deque<std::unique_ptr<Segment>> full_;
+    std::vector<std::unique_ptr<Segment>> free_;
+    std::uint64_t next_sequence_ = 1;
+    unsigned next_file_ = 0;
+    std::unique_ptr<event::Loop::Timer> gather_timer_;
+    std::unique_ptr<event::Loop::Timer> checkpoint_timer_;
+    event::Condition changed_;
+};
+
+// --- for recovery, tools and tests ---
+
+struct Record {
+    RecordType type{};
+    std::string id;
+    std::string_view payload; // into the segment's bytes
+};
+
+// Every intact record of a segment that belongs to it (an overwritten older one ends the list).
+std::vector<Record> parse_segment(std::string_view bytes, std::uint64_t sequence);
+
+// The position up to which a slot needs no replay, as its checkpoint file says.
+struct CheckpointMark {
+    std::uint64_t live_sequence = 0; // records of segments before this one are in the files
+    std::uint64_t live_offset = 0;   // and those of this one before this offset
+    std::int64_t monotonic_ns = 0;   // when the sync began
+    bool clean = false;              // no live record at all
+};
+std::optional<CheckpointMark> read_checkpoint(const std::string& slot);
+std::expected<void, SystemError> write_checkpoint(int fd, const CheckpointMark& mark);
+
+struct SegmentFile {
+    std::string path;
+    std::uint64_t sequence = 0;
+};
+// The segments of a slot by sequence; files without a valid header are left out.
+std::vector<SegmentFile> list_segments(const std::string& slot);
+// Slots under journal/: "journal/cleanup.0", ...
+std::vector<std::string> list_slots();
+inline constexpr std::size_t kSegmentHeader = 4096;
+
+// The monotonic time (ns) before which no slot of this name has a live record; the maximum when none has any. A slot
+// whose writer died is checkpointed here.
+std::int64_t oldest_live_record(std::string_view name);
+
+std::int64_t monotonic_ns();
+
+} // namespace facteur::queue

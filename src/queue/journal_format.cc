@@ -1,0 +1,222 @@
+// The journal's bytes: segment headers, records, checkpoint marks, and reading them back.
+
+#include "queue/journal_format.h"
+
+#include "base/text.h"
+#include "queue/checksum.h"
+#include "queue/journal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+namespace facteur::queue {
+
+namespace {
+
+constexpr char kSegmentMagic[8] = {'F', 'A', 'C', 'T', 'J', 'S', 'G', '1'};
+constexpr char kMarkMagic[8] = {'F', 'A', 'C', 'T', 'J', 'C', 'P', '1'};
+constexpr std::size_t kMaxId = 64;
+
+struct SegmentHeader {
+    char magic[8];
+    std::uint64_t sequence;
+    std::uint32_t checksum;
+    std::uint32_t reserved;
+};
+
+struct MarkLayout {
+    char magic[8];
+    std::uint64_t live_sequence;
+    std::uint64_t live_offset;
+    std::int64_t monotonic_ns;
+    std::uint32_t clean;
+    std::uint32_t checksum;
+};
+
+std::vector<std::string> names_in(const std::string& directory)
+{
+    std::vector<std::string> names;
+    DIR* const handle = ::opendir(directory.c_str());
+    if (!handle)
+        return names;
+    while (const dirent* entry = ::readdir(handle))
+        if (entry->d_name[0] != '.')
+            names.emplace_back(entry->d_name);
+    ::closedir(handle);
+    std::ranges::sort(names);
+    return names;
+}
+
+} // namespace
+
+std::string encode_record(RecordType type, std::string_view id, std::string_view payload)
+{
+    RecordHeader header{};
+    header.magic = kRecordMagic;
+    header.type = static_cast<std::uint32_t>(type);
+    header.id_size = static_cast<std::uint32_t>(id.size());
+    header.payload_size = static_cast<std::uint32_t>(payload.size());
+    std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
+    bytes += id;
+    bytes += payload;
+    bytes.resize((bytes.size() + 7) / 8 * 8);
+    return bytes;
+}
+
+void seal_records(std::string& bytes, std::uint64_t sequence)
+{
+    for (std::size_t at = 0; at < bytes.size();) {
+        RecordHeader header;
+        std::memcpy(&header, bytes.data() + at, sizeof header);
+        const std::size_t body = header.id_size + header.payload_size;
+        header.sequence = sequence;
+        header.checksum = record_checksum(header, std::string_view(bytes).substr(at + sizeof header, body));
+        std::memcpy(bytes.data() + at, &header, sizeof header);
+        at += (sizeof header + body + 7) / 8 * 8;
+    }
+}
+
+std::uint32_t record_checksum(RecordHeader header, std::string_view body)
+{
+    header.checksum = 0;
+    return crc32c(body, crc32c({reinterpret_cast<const char*>(&header), sizeof header}));
+}
+
+std::string encode_segment_header(std::uint64_t sequence)
+{
+    SegmentHeader header{};
+    std::memcpy(header.magic, kSegmentMagic, sizeof kSegmentMagic);
+    header.sequence = sequence;
+    header.checksum = crc32c({reinterpret_cast<const char*>(&header), 16});
+    std::string bytes(kSegmentHeader, '\0');
+    std::memcpy(bytes.data(), &header, sizeof header);
+    return bytes;
+}
+
+std::optional<std::uint64_t> parse_segment_header(std::string_view bytes)
+{
+    SegmentHeader header;
+    if (bytes.size() < sizeof header)
+        return std::nullopt;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (std::memcmp(header.magic, kSegmentMagic, sizeof kSegmentMagic) != 0 ||
+        header.checksum != crc32c(bytes.substr(0, 16)))
+        return std::nullopt;
+    return header.sequence;
+}
+
+std::vector<Record> parse_segment(std::string_view bytes, std::uint64_t sequence)
+{
+    std::vector<Record> records;
+    std::size_t at = kSegmentHeader;
+    while (at + sizeof(RecordHeader) <= bytes.size()) {
+        RecordHeader header;
+        std::memcpy(&header, bytes.data() + at, sizeof header);
+        if (header.magic != kRecordMagic || header.sequence != sequence || header.id_size > kMaxId ||
+            header.payload_size > kMaxRecord)
+            break;
+        const std::size_t body = header.id_size + header.payload_size;
+        if (at + sizeof header + body > bytes.size())
+            break;
+        const std::string_view content = bytes.substr(at + sizeof header, body);
+        if (record_checksum(header, content) != header.checksum)
+            break;
+        records.push_back({static_cast<RecordType>(header.type), std::string(content.substr(0, header.id_size)),
+                           content.substr(header.id_size)});
+        at += (sizeof header + body + 7) / 8 * 8;
+    }
+    return records;
+}
+
+std::optional<CheckpointMark> read_checkpoint(const std::string& slot)
+{
+    const auto bytes = read_file(slot + "/checkpoint", 4096);
+    MarkLayout layout;
+    if (!bytes || bytes->size() < sizeof layout)
+        return std::nullopt;
+    std::memcpy(&layout, bytes->data(), sizeof layout);
+    const std::string_view summed(bytes->data(), offsetof(MarkLayout, checksum));
+    if (std::memcmp(layout.magic, kMarkMagic, sizeof kMarkMagic) != 0 || layout.checksum != crc32c(summed))
+        return std::nullopt;
+    return CheckpointMark{layout.live_sequence, layout.live_offset, layout.monotonic_ns, layout.clean != 0};
+}
+
+std::expected<void, SystemError> write_checkpoint(int fd, const CheckpointMark& mark)
+{
+    MarkLayout layout{};
+    std::memcpy(layout.magic, kMarkMagic, sizeof kMarkMagic);
+    layout.live_sequence = mark.live_sequence;
+    layout.live_offset = mark.live_offset;
+    layout.monotonic_ns = mark.monotonic_ns;
+    layout.clean = mark.clean;
+    layout.checksum = crc32c({reinterpret_cast<const char*>(&layout), offsetof(MarkLayout, checksum)});
+    if (::pwrite(fd, &layout, sizeof layout, 0) != sizeof layout)
+        return std::unexpected(SystemError::last("write", "journal checkpoint"));
+    if (::fdatasync(fd) != 0)
+        return std::unexpected(SystemError::last("fdatasync", "journal checkpoint"));
+    return {};
+}
+
+std::vector<SegmentFile> list_segments(const std::string& slot)
+{
+    std::vector<SegmentFile> segments;
+    for (const auto& name : names_in(slot)) {
+        if (!name.ends_with(".seg"))
+            continue;
+        const std::string path = slot + "/" + name;
+        const auto fd = open_file(path, O_RDONLY);
+        char head[64];
+        if (!fd || ::pread(fd->get(), head, sizeof head, 0) != sizeof head)
+            continue;
+        if (const auto sequence = parse_segment_header({head, sizeof head}))
+            segments.push_back({path, *sequence});
+    }
+    std::ranges::sort(segments, {}, &SegmentFile::sequence);
+    return segments;
+}
+
+std::vector<std::string> list_slots()
+{
+    std::vector<std::string> slots;
+    for (const auto& name : names_in(std::string(kJournalDirectory)))
+        slots.push_back(std::string(kJournalDirectory) + "/" + name);
+    return slots;
+}
+
+std::int64_t monotonic_ns()
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+std::int64_t oldest_live_record(std::string_view name)
+{
+    constexpr auto kNone = std::numeric_limits<std::int64_t>::max();
+    const std::string start = std::string(kJournalDirectory) + "/" + std::string(name) + ".";
+    std::int64_t oldest = kNone;
+    for (const auto& slot : list_slots()) {
+        if (!slot.starts_with(start))
+            continue;
+        const auto mark = read_checkpoint(slot);
+        if (mark && mark->clean)
+            continue;
+        oldest = std::min(oldest, mark ? mark->monotonic_ns : 0);
+        // Did its writer die? Only then the lock is free, and the checkpoint is ours to make.
+        const auto lock = open_file(slot + "/lock", O_RDWR);
+        const auto file = open_file(slot + "/checkpoint", O_RDWR | O_CREAT, 0600);
+        if (lock && file && ::flock(lock->get(), LOCK_EX | LOCK_NB) == 0 && ::syncfs(file->get()) == 0)
+            (void)write_checkpoint(file->get(), CheckpointMark{0, 0, monotonic_ns(), true}); // else: next time
+    }
+    return oldest;
+}
+
+} // namespace facteur::queue

@@ -1,0 +1,182 @@
+#include "queue/recovery.h"
+
+#include "base/log.h"
+#include "queue/journal.h"
+#include "queue/queue_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <set>
+
+namespace facteur::queue {
+
+namespace {
+
+using std::unexpected;
+
+// Where a message's bytes stand in the journal, and what is known of it besides.
+struct Journalled {
+    std::string segment;
+    std::uint64_t offset = 0;
+    std::size_t size = 0;
+};
+
+struct Replay {
+    std::map<std::string, Journalled> messages;
+    std::set<std::string> removed;
+    std::map<std::string, std::vector<std::uint64_t>> done;
+};
+
+std::expected<void, SystemError> read_slot(const std::string& slot, Replay& replay)
+{
+    const auto mark = read_checkpoint(slot);
+    if (mark && mark->clean)
+        return {};
+    for (const auto& segment : list_segments(slot)) {
+        if (mark && segment.sequence < mark->live_sequence)
+            continue;
+        const auto bytes = read_file(segment.path, std::size_t{1} << 30);
+        if (!bytes)
+            return unexpected(bytes.error());
+        for (const auto& record : parse_segment(*bytes, segment.sequence)) {
+            const auto offset = static_cast<std::uint64_t>(record.payload.data() - bytes->data());
+            if (mark && segment.sequence == mark->live_sequence && offset < mark->live_offset)
+                continue;
+            if (!valid_queue_id(record.id))
+                continue;
+            switch (record.type) {
+            case RecordType::message:
+                replay.messages[record.id] = {segment.path, offset, record.payload.size()};
+                break;
+            case RecordType::removed:
+                replay.removed.insert(record.id);
+                break;
+            case RecordType::recipient_done:
+                if (record.payload.size() == 8) {
+                    std::uint64_t where = 0;
+                    std::memcpy(&where, record.payload.data(), 8);
+                    replay.done[record.id].push_back(where);
+                }
+                break;
+            }
+        }
+    }
+    return {};
+}
+
+std::expected<void, SystemError> write_again(const Spool& spool, const std::string& id, const Journalled& where)
+{
+    const auto segment = open_file(where.segment, O_RDONLY);
+    if (!segment)
+        return unexpected(segment.error());
+    std::string bytes(where.size, '\0');
+    if (::pread(segment->get(), bytes.data(), bytes.size(), static_cast<off_t>(where.offset)) !=
+        static_cast<ssize_t>(bytes.size()))
+        return unexpected(SystemError::last("read", where.segment));
+    ::unlink(spool.path(kIncoming, id).c_str());
+    const auto file = spool.create(kIncoming, id);
+    if (!file)
+        return unexpected(file.error());
+    if (auto written = write_all(file->get(), bytes, id); !written)
+        return written;
+    if (::fchmod(file->get(), 0700) != 0)
+        return unexpected(SystemError::last("fchmod", id));
+    return {};
+}
+
+// One message that the journal accepted and nothing marked as gone.
+std::expected<void, SystemError> restore(const Spool& spool, const std::string& id, const Journalled& where,
+                                         RecoveryReport& report)
+{
+    bool damaged = false;
+    for (const auto queue : kMessageQueues) {
+        const std::string path = spool.path(queue, id);
+        if (::access(path.c_str(), F_OK) != 0)
+            continue;
+        if (QueueFile::open(path, O_RDONLY))
+            return {};
+        damaged = true;
+        ::unlink(path.c_str());
+    }
+    (damaged ? report.repaired : report.replayed) += 1;
+    return write_again(spool, id, where);
+}
+
+void mark_done(const Spool& spool, const std::string& id, const std::vector<std::uint64_t>& offsets)
+{
+    const auto queue = spool.find(id);
+    if (!queue)
+        return;
+    const auto file = QueueFile::open(spool.path(*queue, id), O_RDWR);
+    if (!file)
+        return;
+    for (const auto offset : offsets)
+        if (offset >= file->header().status_offset() && offset < file->header().file_size())
+            if (const auto marked = mark_recipient_done(file->fd(), offset); !marked)
+                log::warning("{}: {}", id, marked.error().message());
+}
+
+// Files still in mode 0600 belong to sessions that ended before anything was promised.
+std::expected<void, SystemError> remove_unfinished(const Spool& spool, RecoveryReport& report)
+{
+    return spool.scan(kIncoming, [&](const std::string&, const std::string& path) {
+        struct stat status{};
+        if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IXUSR) == 0 && ::unlink(path.c_str()) == 0)
+            ++report.unfinished;
+        return true;
+    });
+}
+
+} // namespace
+
+std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
+{
+    RecoveryReport report;
+    Replay replay;
+    std::vector<UniqueFd> locks;
+    const auto slots = list_slots();
+    for (const auto& slot : slots) {
+        auto lock = open_file(slot + "/lock", O_RDWR | O_CREAT, 0600);
+        if (!lock)
+            return unexpected(lock.error());
+        if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0)
+            return unexpected(SystemError::last("lock", slot));
+        locks.push_back(std::move(*lock));
+        if (auto read = read_slot(slot, replay); !read)
+            return unexpected(read.error());
+    }
+    for (const auto& [id, where] : replay.messages)
+        if (!replay.removed.contains(id))
+            if (auto restored = restore(spool, id, where, report); !restored)
+                return unexpected(restored.error());
+    for (const auto& id : replay.removed)
+        while (const auto queue = spool.find(id)) {
+            if (auto removed = spool.remove(*queue, id); !removed)
+                return unexpected(removed.error());
+            ++report.removed;
+        }
+    for (const auto& [id, offsets] : replay.done)
+        mark_done(spool, id, offsets);
+    if (auto swept = remove_unfinished(spool, report); !swept)
+        return unexpected(swept.error());
+
+    const auto here = open_file(".", O_RDONLY | O_DIRECTORY);
+    if (!here || ::syncfs(here->get()) != 0)
+        return unexpected(SystemError::last("syncfs", "queue directory"));
+    for (const auto& slot : slots) {
+        const auto file = open_file(slot + "/checkpoint", O_RDWR | O_CREAT, 0600);
+        if (!file)
+            return unexpected(file.error());
+        if (auto written = write_checkpoint(file->get(), {0, 0, monotonic_ns(), true}); !written)
+            return unexpected(written.error());
+    }
+    return report;
+}
+
+} // namespace facteur::queue

@@ -1,0 +1,130 @@
+// postfix [-Dv] [-c config_dir] command: the administrator's one command. Source: postfix(1).
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "service/log_sinks.h"
+#include "service/service.h"
+#include "tools/postfix/control.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+
+namespace {
+
+using namespace facteur;
+
+// Says it to the log, and to a person when there is one at a terminal.
+class ScriptSink final : public log::Sink {
+public:
+    explicit ScriptSink(std::unique_ptr<log::Sink> logger)
+        : logger_(std::move(logger)), terminal_(::isatty(STDERR_FILENO) != 0)
+    {
+    }
+    void write(log::Severity severity, std::string_view tag, std::string_view text) override
+    {
+        if (terminal_)
+            fmt::print(stderr, "{}: {}\n", tag, text);
+        logger_->write(severity, tag, text);
+    }
+    void flush() override { logger_->flush(); }
+
+private:
+    std::unique_ptr<log::Sink> logger_;
+    bool terminal_;
+};
+
+void set_script_log(const config::Config& config)
+{
+    log::set_tag(config.get(config::params::syslog_name) + "/postfix-script");
+    const std::string& file = config.get(config::params::maillog_file);
+    // Beside the logging service, which may not run.
+    auto logger =
+        file.empty()
+            ? service::make_syslog_sink(nullptr, service::facility_code(config.get(config::params::syslog_facility)))
+            : service::make_file_sink(file, config.get(config::params::myhostname));
+    log::set_sink(std::make_unique<ScriptSink>(std::move(logger)));
+}
+
+// What commands that we run may ask for, as postfix(1) promises.
+void export_environment(const config::Config& config)
+{
+    using namespace config::params;
+    ::setenv("MAIL_CONFIG", config.directory().c_str(), 1);
+    ::setenv("config_directory", config.directory().c_str(), 1);
+    ::setenv("MAIL_LOGTAG", config.get(syslog_name).c_str(), 1);
+    for (const auto* parameter :
+         {&command_directory, &daemon_directory, &data_directory, &meta_directory, &queue_directory, &mail_owner,
+          &setgid_group, &sendmail_path, &mailq_path, &newaliases_path, &html_directory, &manpage_directory,
+          &readme_directory, &shlib_directory})
+        ::setenv(std::string(parameter->name).c_str(), config.get(*parameter).c_str(), 1);
+}
+
+// Without -c and MAIL_CONFIG the command is for all instances: multi_instance_wrapper knows them.
+void run_wrapper(const config::Config& config, int argc, char** argv)
+{
+    const std::string& wrapper = config.get(config::params::multi_instance_wrapper);
+    if (wrapper.empty())
+        return;
+    std::vector<std::string> words;
+    for (const auto word : text::split(wrapper, " \t\r\n"))
+        words.emplace_back(word);
+    for (int i = optind; i < argc; ++i)
+        words.emplace_back(argv[i]);
+    std::vector<char*> arguments;
+    for (std::string& word : words)
+        arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    ::execv(arguments[0], arguments.data());
+    log::fatal("exec {}: {}", words[0], errno_text(errno));
+    ::exit(1);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGHUP, SIG_IGN); // a parent that ends must not take us along
+    ::umask(022);
+    std::optional<std::string> directory;
+    int verbosity = 0;
+    bool debugger = false;
+    int letter = 0;
+    while ((letter = ::getopt(argc, argv, "+c:Dv")) > 0) {
+        switch (letter) {
+        case 'c':
+            if (*optarg != '/') {
+                fmt::print(stderr, "postfix: fatal: -c requires absolute pathname\n");
+                return 1;
+            }
+            directory = optarg;
+            break;
+        case 'D':
+            debugger = true;
+            break;
+        case 'v':
+            ++verbosity;
+            break;
+        default:
+            fmt::print(stderr, "postfix: fatal: usage: {} [-c config_dir] [-Dv] command\n", argv[0]);
+            return 1;
+        }
+    }
+    const bool one_instance = directory || std::getenv("MAIL_CONFIG") != nullptr;
+    const config::Config config = service::load_tool_config("postfix", directory);
+    set_script_log(config);
+    log::set_verbosity(verbosity);
+    if (!one_instance)
+        run_wrapper(config, argc, argv);
+    export_environment(config);
+    const std::string verb = optind < argc ? argv[optind] : "";
+    const postfix_command::Context context{
+        config, {argv + std::min(optind + 1, argc), argv + argc}, verbosity, debugger};
+    const int status = postfix_command::run_verb(verb, context);
+    log::flush();
+    return status;
+}

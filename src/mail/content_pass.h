@@ -45,7 +45,8 @@ struct ContentHooks {
     std::function<std::string(std::string_view address, AddressRole role)> rewrite_address;
     // The logical header without its last line end; folded lines are joined by "\n", as header_checks(5) sees them.
     std::function<CheckVerdict(HeaderClass, std::string_view header)> header_check;
-    // Each body line without line end (cut at body_check_size of the whole body). Slow path: leave empty when unused.
+    // Each body line without line end, long lines in pieces, the first body_check_size bytes of each MIME part. Slow
+    // path: leave empty when unused.
     std::function<CheckVerdict(std::string_view line)> body_check;
 };
 
@@ -90,10 +91,10 @@ struct ContentOptions {
 };
 
 struct ContentFacts {
-    unsigned received_count = 0;    // Received: headers in the input (those in `prepend` not counted)
-    std::string message_id;         // its value, found or added; empty when there is none: log "message-id=..."
-    bool message_id_resent = false; // it is a Resent-Message-Id: log "resent-message-id=..."
-    bool resent = false;            // any Resent- header
+    unsigned received_count = 0;   // Received: headers in the input (those in `prepend` not counted)
+    std::string message_id = "<>"; // for the log line "message-id=": found or added; "<>" when there is none
+    std::string resent_message_id; // for the log line "resent-message-id=", before the other; empty: no such line
+    bool resent = false;           // any Resent- header
     bool has_from = false;
     bool has_mime_version = false;
     bool header_8bit = false; // non-ASCII in any header, as stored: SMTPUTF8 autodetection

@@ -218,7 +218,7 @@ std::expected<std::vector<MasterEntry>, Problem> parse_master_cf(std::string_vie
         if (twin == entries.end()) {
             entries.push_back(std::move(entry));
         } else {
-            log::warning("duplicate service name \"{}\" in {} -- using the last entry", entry.name, file);
+            log::warning("duplicate master.cf entry for service \"{}\" ({}) -- using the last entry", entry.name, file);
             *twin = std::move(entry);
         }
     }

@@ -61,6 +61,21 @@ std::optional<SystemError> begin_segment(int fd, std::uint64_t sequence, const s
     return std::nullopt;
 }
 
+// The end of the whole records from `from` on that fit into `room`; `from` itself when the first one does not.
+std::size_t records_that_fit(std::string_view bytes, std::size_t from, std::size_t room)
+{
+    std::size_t end = from;
+    while (end < bytes.size()) {
+        RecordHeader header;
+        std::memcpy(&header, bytes.data() + end, sizeof header);
+        const std::size_t size = (sizeof header + header.id_size + header.payload_size + 7) / 8 * 8;
+        if (end + size - from > room)
+            break;
+        end += size;
+    }
+    return end;
+}
+
 } // namespace
 
 std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& loop, event::WorkerPool& pool,
@@ -123,19 +138,94 @@ void Journal::append(RecordType type, std::string_view id, std::string_view payl
     if (id.size() > 64 || payload.size() > kMaxRecord)
         log::panic("journal record of {} bytes", payload.size());
     gathering_->bytes += encode_record(type, id, payload);
-    if (options_.gather.count() == 0) {
+    if (!through_)
         loop_.at_turn_end(*this);
-    } else if (!gather_timer_) {
-        gather_timer_ = loop_.call_at(event::Clock::now() + options_.gather, [this] {
-            gather_timer_.reset();
-            start_flush();
-        });
-    }
 }
 
 void Journal::turn_ended()
 {
-    start_flush();
+    if (!through_)
+        start_flush();
+}
+
+std::optional<SystemError> Journal::next_segment_now()
+{
+    if (active_)
+        full_.push_back(std::move(active_));
+    auto segment = std::make_unique<Segment>();
+    if (!free_.empty()) {
+        segment = std::move(free_.back());
+        free_.pop_back();
+    } else {
+        segment->path = fmt::format("{}/{:03}.seg", slot_, next_file_++);
+        if (auto failed = make_segment_file(segment->path, options_.segment_size, segment->fd))
+            return failed;
+    }
+    segment->sequence = next_sequence_++;
+    if (auto failed = pwrite_all(segment->fd.get(), encode_segment_header(segment->sequence), 0, segment->path))
+        return failed;
+    active_ = std::move(segment);
+    active_used_ = kSegmentHeader;
+    return std::nullopt;
+}
+
+void Journal::write_through()
+{
+    through_ = true;
+    if (gathering_->bytes.empty())
+        return;
+    std::string bytes = std::exchange(gathering_->bytes, {});
+    if (marked_clean_ && !checkpointing_) {
+        const CheckpointMark mark{active_ ? active_->sequence : next_sequence_, active_ ? active_used_ : kSegmentHeader,
+                                  monotonic_ns(), false};
+        if (const auto put = put_checkpoint(checkpoint_file_.get(), mark); !put)
+            log::error("journal: {}", put.error().message());
+        marked_clean_ = false;
+    }
+    std::size_t from = 0;
+    while (from < bytes.size()) {
+        const std::size_t end = records_that_fit(bytes, from, active_ ? options_.segment_size - active_used_ : 0);
+        std::optional<SystemError> failed;
+        if (end == from) {
+            failed = next_segment_now();
+        } else {
+            std::string part = bytes.substr(from, end - from);
+            seal_records(part, active_->sequence);
+            failed = pwrite_all(active_->fd.get(), part, active_used_, active_->path);
+            active_used_ += part.size();
+            active_->last_write = monotonic_ns();
+            from = end;
+        }
+        if (failed) {
+            // The cost is a repeated delivery after a power failure within the next seconds.
+            log::error("journal: {}", failed->message());
+            return;
+        }
+    }
+    dirty_ = true;
+    schedule_checkpoint();
+    if (!sync_timer_)
+        sync_timer_ = loop_.call_at(event::Clock::now() + options_.sync_after, [this] {
+            sync_timer_.reset();
+            if (!flushing_)
+                event::spawn(sync_written());
+        });
+}
+
+event::Task<void> Journal::sync_written()
+{
+    flushing_ = true;
+    if (active_) {
+        // A segment that fills up meanwhile keeps its descriptor: it is only freed by a checkpoint, which syncs too.
+        const int fd = active_->fd.get();
+        const int mark = checkpoint_file_.get();
+        const int code =
+            co_await pool_.run([fd, mark] { return ::fdatasync(fd) == 0 && ::fdatasync(mark) == 0 ? 0 : errno; });
+        if (code != 0)
+            log::error("journal: fdatasync: {}", errno_text(code));
+    }
+    flushing_ = false;
+    changed_.notify_all();
 }
 
 void Journal::start_flush()
@@ -196,16 +286,7 @@ event::Task<std::optional<SystemError>> Journal::write_group(const std::string& 
     // A group may be larger than what is left, even than a whole segment: cut it at record boundaries.
     std::size_t from = 0;
     while (from < bytes.size()) {
-        const std::size_t room = active_ ? options_.segment_size - active_used_ : 0;
-        std::size_t end = from;
-        while (end < bytes.size()) {
-            RecordHeader header;
-            std::memcpy(&header, bytes.data() + end, sizeof header);
-            const std::size_t size = (sizeof header + header.id_size + header.payload_size + 7) / 8 * 8;
-            if (end + size - from > room)
-                break;
-            end += size;
-        }
+        const std::size_t end = records_that_fit(bytes, from, active_ ? options_.segment_size - active_used_ : 0);
         if (end == from) {
             auto failed = co_await next_segment();
             if (failed)
@@ -338,7 +419,7 @@ event::Task<std::expected<void, SystemError>> Journal::forget()
 event::Task<void> Journal::checkpoint()
 {
     checkpointing_ = true;
-    dirty_ = flushing_ || !gathering_->bytes.empty();
+    dirty_ = (flushing_ && !through_) || !gathering_->bytes.empty();
     const auto done = co_await forget();
     if (!done) {
         dirty_ = true;
@@ -348,6 +429,13 @@ event::Task<void> Journal::checkpoint()
         const auto failed = co_await mark(true, 0, 0, monotonic_ns());
         if (failed)
             log::error("journal checkpoint: {}", failed->message());
+        // Records were written meanwhile: the clean mark must not hide them.
+        if (dirty_) {
+            const auto again =
+                co_await mark(false, active_ ? active_->sequence : next_sequence_, kSegmentHeader, monotonic_ns());
+            if (again)
+                log::error("journal checkpoint: {}", again->message());
+        }
     }
     checkpointing_ = false;
     if (dirty_)
@@ -357,7 +445,10 @@ event::Task<void> Journal::checkpoint()
 
 event::Task<void> Journal::close()
 {
-    start_flush();
+    if (through_)
+        write_through();
+    else
+        start_flush();
     while (flushing_ || checkpointing_)
         co_await changed_.wait();
     co_await checkpoint();

@@ -42,7 +42,7 @@ public:
     struct Options {
         std::string name; // "cleanup", "qmgr": the slot is the first free NAME.N
         std::size_t segment_size = 16 << 20;
-        event::milliseconds gather{0};                // 0: flush at the end of the turn; else this much later
+        event::milliseconds sync_after{200};          // of write_through()
         event::milliseconds checkpoint_after{10'000}; // after the first record since the last checkpoint
         // Asked (on a worker thread) at a checkpoint: records written before this monotonic time (ns) may be forgotten.
         // Default: all. The queue manager must remember removals for as long as a cleanup journal may replay them.
@@ -58,6 +58,11 @@ public:
 
     // Resumes when all that was appended so far is on stable storage, or says why not.
     event::Task<std::expected<void, SystemError>> commit();
+
+    // The weaker promise, for records whose loss costs a repeated delivery and no mail: writes what was appended at
+    // once, so that it survives the process, and flushes it within options.sync_after. One journal uses either commit()
+    // or write_through(), never both.
+    void write_through();
 
     // Flushes, checkpoints and leaves the slot clean. For an orderly end.
     event::Task<void> close();
@@ -80,6 +85,8 @@ private:
     Journal(event::Loop& loop, event::WorkerPool& pool, Options options, std::string slot, UniqueFd lock,
             UniqueFd checkpoint);
     void turn_ended() override;
+    std::optional<SystemError> next_segment_now();
+    event::Task<void> sync_written();
     void start_flush();
     event::Task<void> flush_groups();
     event::Task<std::optional<SystemError>> write_group(const std::string& bytes);
@@ -107,7 +114,8 @@ private:
     std::vector<std::unique_ptr<Segment>> free_;
     std::uint64_t next_sequence_ = 1;
     unsigned next_file_ = 0;
-    std::unique_ptr<event::Loop::Timer> gather_timer_;
+    std::unique_ptr<event::Loop::Timer> sync_timer_;
+    bool through_ = false; // write_through() is used
     std::unique_ptr<event::Loop::Timer> checkpoint_timer_;
     event::Condition changed_;
 };
@@ -131,7 +139,8 @@ struct CheckpointMark {
     bool clean = false;              // no live record at all
 };
 std::optional<CheckpointMark> read_checkpoint(const std::string& slot);
-std::expected<void, SystemError> write_checkpoint(int fd, const CheckpointMark& mark);
+std::expected<void, SystemError> write_checkpoint(int fd, const CheckpointMark& mark); // flushed
+std::expected<void, SystemError> put_checkpoint(int fd, const CheckpointMark& mark);   // not flushed
 
 struct SegmentFile {
     std::string path;

@@ -149,7 +149,7 @@ std::optional<CheckpointMark> read_checkpoint(const std::string& slot)
     return CheckpointMark{layout.live_sequence, layout.live_offset, layout.monotonic_ns, layout.clean != 0};
 }
 
-std::expected<void, SystemError> write_checkpoint(int fd, const CheckpointMark& mark)
+std::expected<void, SystemError> put_checkpoint(int fd, const CheckpointMark& mark)
 {
     MarkLayout layout{};
     std::memcpy(layout.magic, kMarkMagic, sizeof kMarkMagic);
@@ -160,6 +160,13 @@ std::expected<void, SystemError> write_checkpoint(int fd, const CheckpointMark& 
     layout.checksum = crc32c({reinterpret_cast<const char*>(&layout), offsetof(MarkLayout, checksum)});
     if (::pwrite(fd, &layout, sizeof layout, 0) != sizeof layout)
         return std::unexpected(SystemError::last("write", "journal checkpoint"));
+    return {};
+}
+
+std::expected<void, SystemError> write_checkpoint(int fd, const CheckpointMark& mark)
+{
+    if (auto put = put_checkpoint(fd, mark); !put)
+        return put;
     if (::fdatasync(fd) != 0)
         return std::unexpected(SystemError::last("fdatasync", "journal checkpoint"));
     return {};

@@ -21,6 +21,9 @@ namespace facteur::queue {
 
 inline constexpr std::uint64_t kContentOffset = 128;
 
+// Mode bits of a queue file beyond the owner's: postsuper -e marks a message that must expire at its next attempt.
+inline constexpr unsigned kExpiredMode = 0010;
+
 // What is known of the content without reading it.
 namespace content_flag {
 inline constexpr std::uint32_t dots = 1;       // some line begins with '.': SMTP must double it

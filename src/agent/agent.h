@@ -51,6 +51,8 @@ public:
     // Outcomes. relay: "host[addr]:port", "local", "virtual", "none". dsn.reason is what the log line has in
     // parentheses; the action is filled in here. `action` of sent(): "delivered" or "relayed".
     event::Task<void> sent(int index, std::string_view relay, ipc::Dsn dsn, std::string_view action = "delivered");
+    // The next hop announced DSN and was given NOTIFY=SUCCESS: it reports, so sent() does not.
+    void success_reported_elsewhere(int index);
     // Becomes a deferral under soft_bounce, or when the bounce log cannot be written.
     event::Task<void> bounced(int index, std::string_view relay, ipc::Dsn dsn);
     event::Task<void> deferred(int index, std::string_view relay, ipc::Dsn dsn);

@@ -168,6 +168,12 @@ event::Task<void> Delivery::sent(int index, std::string_view relay, ipc::Dsn dsn
     settle_done(index);
 }
 
+void Delivery::success_reported_elsewhere(int index)
+{
+    queue::Recipient& recipient = *request_.mutable_recipients(index)->mutable_recipient();
+    recipient.set_dsn_notify(recipient.dsn_notify() & ~ipc::notify::success);
+}
+
 event::Task<void> Delivery::bounced(int index, std::string_view relay, ipc::Dsn dsn)
 {
     require_class(dsn, '5', "5.0.0");

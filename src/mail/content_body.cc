@@ -1,6 +1,7 @@
 #include "mail/content_body.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace facteur::mail {
 namespace {
@@ -62,9 +63,8 @@ void ContentBody::finish()
         take_line(line_);
         line_.clear();
     }
-    put_held_crs(AtLineEnd::yes);
-    if (!output_.at_line_start())
-        output_.end_line();
+    if (held_crs_ > 0 || !output_.at_line_start())
+        put_rough({}, AtLineEnd::yes);
     close_part_header();
     if (walk_mime_)
         walker_.finish();

@@ -3,7 +3,9 @@
 
 #include "mail/content_pass.h"
 
-#include <cstring>
+#include <cstddef>
+#include <string>
+#include <string_view>
 
 namespace facteur::mail {
 

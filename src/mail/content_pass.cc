@@ -4,6 +4,7 @@
 #include "mail/content_headers.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace facteur::mail {
 namespace {

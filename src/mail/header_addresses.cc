@@ -2,6 +2,8 @@
 #include "mail/address.h"
 #include "mail/header_tokens.h"
 
+#include <utility>
+
 namespace facteur::mail {
 namespace {
 

@@ -1,6 +1,7 @@
 #include "mail/header_tokens.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace facteur::mail {
 namespace {

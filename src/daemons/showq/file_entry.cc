@@ -1,0 +1,96 @@
+#include "daemons/showq/file_entry.h"
+
+#include "agent/bounce_log.h"
+#include "base/log.h"
+#include "mail/address.h"
+#include "queue/queue_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <map>
+
+namespace facteur::showq {
+
+namespace {
+
+constexpr std::string_view kNullAddress = "MAILER-DAEMON";
+
+std::string external(const std::string& address)
+{
+    return address.empty() ? std::string(kNullAddress) : mail::to_external(address);
+}
+
+bool marked_expired(int fd)
+{
+    struct stat status{};
+    return ::fstat(fd, &status) == 0 && (status.st_mode & queue::kExpiredMode) != 0;
+}
+
+// Recipient to what the defer log says of it; the same words that the queue manager has in memory.
+std::map<std::string, std::string> deferral_reasons(const queue::Spool& spool, std::string_view id)
+{
+    std::map<std::string, std::string> reasons;
+    const auto log = agent::read_log(spool.path(queue::kDefer, id));
+    if (!log) {
+        if (log.error().code != ENOENT)
+            log::warning("{}", log.error().message());
+        return reasons;
+    }
+    for (const auto& entry : log->entries)
+        reasons.insert_or_assign(entry.recipient().address(), entry.dsn().reason());
+    return reasons;
+}
+
+void report(std::string_view path, const SystemError& error)
+{
+    if (error.code == EINVAL)
+        log::warning("{}: input is not a valid queue file", path);
+    else if (error.code != ENOENT && error.code != EBUSY)
+        log::warning("{}", error.message());
+}
+
+} // namespace
+
+std::optional<ipc::ListEntry> entry_of_file(const queue::Spool& spool, std::string_view queue, const std::string& id,
+                                            const std::string& path)
+{
+    const auto file = queue::QueueFile::open(path, O_RDONLY);
+    if (!file) {
+        report(path, file.error());
+        return std::nullopt;
+    }
+    const auto envelope = file->read_envelope();
+    const auto states = file->read_states();
+    if (!envelope || !states) {
+        report(path, envelope ? states.error() : envelope.error());
+        return std::nullopt;
+    }
+    ipc::ListEntry entry;
+    entry.set_queue_id(id);
+    entry.set_queue(std::string(queue));
+    entry.set_arrival_seconds(file->header().arrival_seconds);
+    entry.set_size(file->header().content_size);
+    entry.set_sender(envelope->sender());
+    entry.set_forced_expire(marked_expired(file->fd()));
+    const auto reasons = deferral_reasons(spool, id);
+    for (int i = 0; i < envelope->recipients_size(); ++i) {
+        if ((*states)[static_cast<std::size_t>(i)] != static_cast<char>(queue::RecipientState::pending))
+            continue;
+        auto* const recipient = entry.add_recipients();
+        recipient->set_address(envelope->recipients(i).address());
+        if (const auto reason = reasons.find(recipient->address()); reason != reasons.end())
+            recipient->set_reason(reason->second);
+    }
+    return entry;
+}
+
+void externalize(ipc::ListEntry& entry)
+{
+    entry.set_sender(external(entry.sender()));
+    for (auto& recipient : *entry.mutable_recipients())
+        recipient.set_address(external(recipient.address()));
+}
+
+} // namespace facteur::showq

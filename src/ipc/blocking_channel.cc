@@ -1,0 +1,65 @@
+#include "ipc/blocking_channel.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace facteur::ipc {
+
+namespace {
+
+event::Task<void> read(std::shared_ptr<Channel> channel)
+{
+    co_await channel->run([](Request) {}); // services do not ask their clients
+}
+
+struct Call {
+    Method method;
+    const google::protobuf::MessageLite& request;
+    google::protobuf::MessageLite& reply;
+    event::milliseconds timeout;
+    std::expected<void, IpcError> outcome{};
+};
+
+event::Task<void> perform(std::shared_ptr<Channel> channel, Call& call)
+{
+    call.outcome = co_await channel->call(call.method, call.request, call.reply, {}, call.timeout);
+}
+
+} // namespace
+
+std::expected<BlockingChannel, SystemError> BlockingChannel::connect(const std::string& socket_path)
+{
+    const auto address = net::SocketAddress::unix_path(socket_path);
+    if (!address)
+        return std::unexpected(SystemError{"connect to", socket_path, ENAMETOOLONG});
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd || ::connect(fd.get(), address->get(), address->length()) != 0)
+        return std::unexpected(SystemError::last("connect to", socket_path));
+    return BlockingChannel(std::move(fd));
+}
+
+BlockingChannel::BlockingChannel(UniqueFd connected) : loop_(std::make_unique<event::Loop>())
+{
+    set_nonblocking(connected.get());
+    channel_ = std::make_shared<Channel>(std::make_unique<net::Stream>(*loop_, std::move(connected)));
+    event::spawn(read(channel_));
+}
+
+BlockingChannel::BlockingChannel(BlockingChannel&&) noexcept = default;
+
+BlockingChannel::~BlockingChannel()
+{
+    if (channel_)
+        channel_->close();
+}
+
+std::expected<void, IpcError> BlockingChannel::call(Method method, const google::protobuf::MessageLite& request,
+                                                    google::protobuf::MessageLite& reply, event::milliseconds timeout)
+{
+    Call call{method, request, reply, timeout};
+    loop_->run_until_done(perform(channel_, call));
+    return call.outcome;
+}
+
+} // namespace facteur::ipc

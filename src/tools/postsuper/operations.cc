@@ -1,0 +1,178 @@
+#include "tools/postsuper/operations.h"
+
+#include "base/log.h"
+#include "queue/queue_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace facteur::postsuper {
+
+namespace {
+
+bool holds_messages(std::string_view queue)
+{
+    return queue == queue::kMaildrop || queue == queue::kIncoming || queue == queue::kActive ||
+           queue == queue::kDeferred || queue == queue::kHold;
+}
+
+// A file that vanished was delivered, moved or deleted by someone else meanwhile: no news.
+void report_unless_gone(const SystemError& error)
+{
+    if (error.code != ENOENT)
+        log::warning("{}", error.message());
+}
+
+} // namespace
+
+QueueNames Operations::default_queues(Operation operation)
+{
+    switch (operation) {
+    case Operation::hold:
+        return {queue::kIncoming, queue::kActive, queue::kDeferred};
+    case Operation::release:
+        return {queue::kHold};
+    default:
+        return {queue::kHold, queue::kIncoming, queue::kActive, queue::kDeferred};
+    }
+}
+
+void Operations::one(Operation operation, const std::string& id, const QueueNames& queues)
+{
+    for (int attempt = 0; attempt < 2; ++attempt)
+        for (const auto queue : queues)
+            if (holds_messages(queue) && apply(operation, id, queue, Report::each))
+                return;
+}
+
+void Operations::all(Operation operation, const QueueNames& queues)
+{
+    // The directories change under the scan, and a moved message must not be met again: names first, then deeds.
+    std::vector<std::pair<std::string, std::string_view>> found;
+    for (const auto queue : queues) {
+        if (!holds_messages(queue))
+            continue;
+        const auto scanned = spool_.scan(queue, [&](const std::string& id, const std::string&) {
+            found.emplace_back(id, queue);
+            return true;
+        });
+        if (!scanned)
+            report_unless_gone(scanned.error());
+    }
+    for (const auto& [id, queue] : found)
+        apply(operation, id, queue, Report::none);
+}
+
+bool Operations::apply(Operation operation, const std::string& id, std::string_view queue, Report report)
+{
+    switch (operation) {
+    case Operation::requeue:
+        return requeue(id, queue, report);
+    case Operation::remove:
+        return remove(id, queue, report);
+    case Operation::expire:
+        return expire(id, queue, report);
+    case Operation::expire_and_release: {
+        const bool expired = expire(id, queue, report);
+        const bool released = queue == queue::kHold && release(id, queue, report);
+        return expired || released;
+    }
+    case Operation::hold:
+        return hold(id, queue, report);
+    case Operation::release:
+        return queue == queue::kHold && release(id, queue, report);
+    }
+    return false;
+}
+
+bool Operations::remove(const std::string& id, std::string_view queue, Report report)
+{
+    if (const auto removed = spool_.remove(queue, id); !removed) {
+        report_unless_gone(removed.error());
+        return false;
+    }
+    for (const auto log : {queue::kBounce, queue::kDefer, queue::kTrace})
+        if (const auto removed = spool_.remove(log, id); !removed)
+            report_unless_gone(removed.error());
+    if (report == Report::each)
+        log::info("{}: removed", id);
+    ++counts_.removed;
+    changes_[ipc::QueueChange::REMOVED].push_back(id);
+    return true;
+}
+
+bool Operations::expire(const std::string& id, std::string_view queue, Report report)
+{
+    const std::string path = spool_.path(queue, id);
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) {
+        report_unless_gone(SystemError::last("stat", path));
+        return false;
+    }
+    // An incomplete file has no owner-execute bit; its writer will set the mode, so the mark would be lost.
+    if ((status.st_mode & queue::kExpiredMode) != 0 || (status.st_mode & S_IXUSR) == 0)
+        return false;
+    if (::chmod(path.c_str(), (status.st_mode & 07777) | queue::kExpiredMode) != 0) {
+        log::warning("expire file {}: cannot set permission: {}", path, errno_text(errno));
+        return false;
+    }
+    if (report == Report::each)
+        log::info("{}: expired", id);
+    ++counts_.expired;
+    changes_[ipc::QueueChange::EXPIRED].push_back(id);
+    return true;
+}
+
+bool Operations::move(const std::string& id, std::string_view from, std::string_view to)
+{
+    if (from == queue::kMaildrop || from == to)
+        return false;
+    if (const auto moved = spool_.move(id, from, to); !moved) {
+        report_unless_gone(moved.error());
+        return false;
+    }
+    return true;
+}
+
+// Due now: a deferred file's modification time is its next try.
+bool Operations::release(const std::string& id, std::string_view queue, Report report)
+{
+    if (!move(id, queue, queue::kDeferred))
+        return false;
+    const std::string path = spool_.path(queue::kDeferred, id);
+    if (::utimensat(AT_FDCWD, path.c_str(), nullptr, 0) != 0 && errno != ENOENT)
+        log::warning("{}: reset time stamps: {}", path, errno_text(errno));
+    if (report == Report::each)
+        log::info("{}: released from hold", id);
+    ++counts_.released;
+    changes_[ipc::QueueChange::RELEASED].push_back(id);
+    return true;
+}
+
+bool Operations::requeue(const std::string& id, std::string_view queue, Report report)
+{
+    if (queue == queue::kIncoming ? ::access(spool_.path(queue, id).c_str(), F_OK) != 0
+                                  : !move(id, queue, queue::kIncoming))
+        return false;
+    if (report == Report::each)
+        log::info("{}: requeued", id);
+    ++counts_.requeued;
+    changes_[ipc::QueueChange::REQUEUED].push_back(id);
+    return true;
+}
+
+bool Operations::hold(const std::string& id, std::string_view queue, Report report)
+{
+    if (!move(id, queue, queue::kHold))
+        return false;
+    if (report == Report::each)
+        log::info("{}: placed on hold", id);
+    ++counts_.held;
+    changes_[ipc::QueueChange::HELD].push_back(id);
+    return true;
+}
+
+} // namespace facteur::postsuper

@@ -1,0 +1,57 @@
+// What postsuper does to one message, or to all of some queues: it changes the files, and notes what the queue manager
+// must be told. A message may move while we look for it, so every search is made twice.
+#pragma once
+
+#include "ipc/messages.pb.h"
+#include "queue/spool.h"
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace facteur::postsuper {
+
+enum class Operation { requeue, remove, expire, expire_and_release, hold, release };
+
+using QueueNames = std::vector<std::string_view>;
+
+class Operations {
+public:
+    explicit Operations(const queue::Spool& spool) : spool_(spool) {}
+
+    // The queues in which an operation looks when the user names none.
+    static QueueNames default_queues(Operation operation);
+
+    void one(Operation operation, const std::string& id, const QueueNames& queues); // logs what it did
+    void all(Operation operation, const QueueNames& queues);
+
+    struct Counts {
+        int requeued = 0;
+        int removed = 0;
+        int expired = 0;
+        int held = 0;
+        int released = 0;
+    };
+    [[nodiscard]] const Counts& counts() const { return counts_; }
+    // Ids by what the queue manager must hear of them.
+    using Changes = std::map<ipc::QueueChange::Operation, std::vector<std::string>>;
+    [[nodiscard]] const Changes& changes() const { return changes_; }
+
+private:
+    enum class Report { each, none };
+    bool apply(Operation operation, const std::string& id, std::string_view queue, Report report);
+    bool remove(const std::string& id, std::string_view queue, Report report);
+    bool expire(const std::string& id, std::string_view queue, Report report);
+    bool move(const std::string& id, std::string_view from, std::string_view to);
+    bool requeue(const std::string& id, std::string_view queue, Report report);
+    bool hold(const std::string& id, std::string_view queue, Report report);
+    bool release(const std::string& id, std::string_view queue, Report report);
+
+    const queue::Spool& spool_;
+    Counts counts_;
+    Changes changes_;
+};
+
+} // namespace facteur::postsuper

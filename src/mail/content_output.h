@@ -4,18 +4,26 @@
 #include "mail/content_pass.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
 namespace facteur::mail {
 
+// A word at a time, without early exit: nearly all text has no such byte.
 inline bool has_8bit(std::string_view text)
 {
-    // No early exit: the compiler makes vector code of it.
-    unsigned char all = 0;
-    for (const char c : text)
-        all |= static_cast<unsigned char>(c);
-    return all >= 128;
+    std::uint64_t all = 0;
+    std::size_t at = 0;
+    for (; at + sizeof all <= text.size(); at += sizeof all) {
+        std::uint64_t word;
+        std::memcpy(&word, text.data() + at, sizeof word);
+        all |= word;
+    }
+    for (; at < text.size(); ++at)
+        all |= static_cast<unsigned char>(text[at]);
+    return (all & 0x8080808080808080U) != 0;
 }
 
 // Line ends and characters that must not be stored, taken off a complete line.

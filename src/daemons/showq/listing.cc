@@ -32,7 +32,7 @@ event::Task<ipc::ListReply> Listing::next_of_queue_manager()
     ipc::ListReply reply;
     do {
         ipc::ListRequest request;
-        request.set_chunk(qmgr_chunk_);
+        request.set_after(qmgr_last_);
         request.set_with_recipients(true);
         const auto done =
             co_await qmgr_->call(ipc::Method::list, request, reply, {}, ipc::Client::Repeat::never, kPatience);
@@ -42,9 +42,10 @@ event::Task<ipc::ListReply> Listing::next_of_queue_manager()
             phase_ = Phase::files;
             co_return ipc::ListReply{};
         }
-        qmgr_chunk_ = reply.next_chunk();
-    } while (reply.entries_size() == 0 && qmgr_chunk_ != 0);
-    if (qmgr_chunk_ == 0) {
+        if (reply.entries_size() > 0)
+            qmgr_last_ = reply.entries(reply.entries_size() - 1).queue_id();
+    } while (reply.entries_size() == 0 && reply.more());
+    if (!reply.more()) {
         qmgr_answered_ = true;
         phase_ = Phase::files;
     }

@@ -42,7 +42,7 @@ private:
     Phase phase_;
     bool qmgr_answered_ = false;
     bool gathered_ = false;
-    std::uint32_t qmgr_chunk_ = 0;
+    std::string qmgr_last_; // id of the last entry that the queue manager gave
     std::unordered_set<std::string> seen_;
     std::deque<File> files_;
 };

@@ -1,0 +1,242 @@
+#include "daemons/cleanup/cleanup_server.h"
+
+#include "base/log.h"
+#include "daemons/cleanup/submission.h"
+#include "ipc/client.h"
+#include "ipc/flags.h"
+#include "mail/date.h"
+#include "queue/journal.h"
+#include "queue/queue_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <map>
+
+namespace facteur::cleanup {
+
+namespace {
+
+using ipc::Channel;
+using ipc::Request;
+
+// A message whose content is still coming: who sends it, and under which id.
+using StreamKey = std::pair<const Channel*, std::string>;
+
+class CleanupServer final : public service::Server {
+public:
+    std::expected<void, std::string> before_jail(service::Process& process) override
+    {
+        settings_ = read_settings(process.config);
+        tables_ = open_tables(process.config);
+        spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
+        return {};
+    }
+
+    std::expected<void, std::string> after_jail(service::Process& process) override
+    {
+        process_ = &process;
+        auto journal = queue::Journal::open(process.loop, process.pool, {.name = "cleanup"});
+        if (!journal)
+            return std::unexpected(journal.error().message());
+        journal_ = std::move(*journal);
+        qmgr_ = std::make_unique<ipc::Client>(process.loop, settings_.qmgr_socket);
+        bounce_ = std::make_unique<ipc::Client>(process.loop,
+                                                "private/" + process.config.get(config::params::bounce_service_name));
+        return {};
+    }
+
+    [[nodiscard]] Kind kind() const override { return Kind::requests; }
+
+    event::Task<void> request(Request request, std::shared_ptr<Channel> from) override
+    {
+        if (request.method == ipc::Method::submit)
+            co_await begin(std::move(request), std::move(from));
+        else if (request.method == ipc::Method::submit_chunk)
+            co_await go_on(std::move(request), std::move(from));
+        else
+            from->answer_refused(request);
+    }
+
+    event::Task<void> drain() override
+    {
+        while (notices_ > 0)
+            co_await process_->loop.sleep(event::milliseconds(20));
+        co_await journal_->close();
+    }
+
+private:
+    event::Task<void> begin(Request request, std::shared_ptr<Channel> from)
+    {
+        ipc::SubmitRequest submit;
+        if (!request.parse(submit) || !queue::valid_queue_id(submit.queue_id())) {
+            answer(request, *from, "", verdict(ipc::SUBMIT_BAD), 0);
+            co_return;
+        }
+        forget_lost_streams();
+        const bool last = submit.last();
+        auto submission = std::make_shared<Submission>(settings_, tables_, *spool_, std::move(submit));
+        submission->push(request.blob);
+        if (last) {
+            co_await complete(std::move(request), std::move(from), std::move(submission));
+            co_return;
+        }
+        const std::string id = submission->queue_id();
+        streams_[{from.get(), id}] = {submission, from};
+        answer(request, *from, id, verdict(ipc::SUBMIT_OK), 0);
+    }
+
+    event::Task<void> go_on(Request request, std::shared_ptr<Channel> from)
+    {
+        ipc::SubmitChunk chunk;
+        const bool parsed = request.parse(chunk);
+        const auto found = streams_.find({from.get(), parsed ? chunk.queue_id() : std::string()});
+        if (found == streams_.end()) {
+            answer(request, *from, "", verdict(ipc::SUBMIT_BAD), 0);
+            co_return;
+        }
+        const std::shared_ptr<Submission> submission = found->second.submission;
+        if (chunk.abort() || chunk.last())
+            streams_.erase(found);
+        if (chunk.abort()) {
+            answer(request, *from, submission->queue_id(), verdict(ipc::SUBMIT_OK), 0);
+            co_return;
+        }
+        submission->push(request.blob);
+        if (chunk.last())
+            co_await complete(std::move(request), std::move(from), submission);
+        else
+            answer(request, *from, submission->queue_id(), verdict(ipc::SUBMIT_OK), 0);
+    }
+
+    // The one place where a message becomes ours: no answer says SUBMIT_OK before its bytes are on stable storage.
+    event::Task<void> complete(Request request, std::shared_ptr<Channel> from, std::shared_ptr<Submission> submission)
+    {
+        Verdict result = submission->finish();
+        if (result.ok() && !submission->discarded()) {
+            result = co_await make_durable(*submission);
+            if (result.ok())
+                event::spawn(tell_qmgr(submission));
+        } else if (!result.ok() && submission->bounce_on_failure() && result.status != ipc::SUBMIT_WRITE &&
+                   result.status != ipc::SUBMIT_DEFER) {
+            result = co_await return_to_sender(*submission, result);
+        }
+        answer(request, *from, submission->queue_id(), result, submission->content_size());
+    }
+
+    event::Task<Verdict> make_durable(Submission& submission)
+    {
+        std::expected<void, SystemError> flushed;
+        if (submission.in_memory() && submission.file_bytes().size() <= queue::kMaxRecord) {
+            journal_->append(queue::RecordType::message, submission.queue_id(), submission.file_bytes());
+            flushed = co_await journal_->commit();
+        } else {
+            flushed = co_await flush_file(submission);
+        }
+        if (!flushed) {
+            log::warning("{}: {}", submission.queue_id(), flushed.error().message());
+            co_return verdict(ipc::SUBMIT_WRITE);
+        }
+        Verdict published = submission.publish();
+        co_return published;
+    }
+
+    // Large messages are not written twice: the file itself, and the directory that names it, are flushed.
+    event::Task<std::expected<void, SystemError>> flush_file(Submission& submission)
+    {
+        const Verdict published = submission.publish();
+        if (!published.ok())
+            co_return std::unexpected(SystemError{"fchmod", submission.path(), EIO});
+        const int fd = submission.fd();
+        const std::string path = submission.path();
+        auto flushed = co_await process_->pool.run([fd, path]() -> std::expected<void, SystemError> {
+            if (::fsync(fd) != 0)
+                return std::unexpected(SystemError::last("fsync", path));
+            const auto directory = open_file(path.substr(0, path.rfind('/')), O_RDONLY | O_DIRECTORY);
+            if (!directory || ::fsync(directory->get()) != 0)
+                return std::unexpected(SystemError::last("fsync directory of", path));
+            return {};
+        });
+        if (!flushed)
+            ::unlink(path.c_str());
+        co_return flushed;
+    }
+
+    // qmgr would find the file by itself at its next scan; this makes it now. Repeated until qmgr has it.
+    event::Task<void> tell_qmgr(std::shared_ptr<Submission> submission)
+    {
+        ++notices_;
+        ipc::Nothing reply;
+        const auto told = co_await qmgr_->call(ipc::Method::arrived, submission->arrival(), reply);
+        if (!told)
+            log::warning("{}: queue manager not told: {}", submission->queue_id(), ipc::to_string(told.error()));
+        --notices_;
+    }
+
+    // Local submission cannot be refused any more: the sender gets a notice instead (sendmail already said yes).
+    event::Task<Verdict> return_to_sender(Submission& submission, Verdict why)
+    {
+        ipc::BounceFlush notice;
+        notice.set_kind(ipc::BounceFlush::ONE);
+        notice.set_queue_name(std::string(submission.queue()));
+        notice.set_queue_id(submission.queue_id());
+        *notice.mutable_envelope() = submission.envelope();
+        notice.mutable_envelope()->clear_recipients();
+        auto* const entry = notice.mutable_one();
+        if (submission.envelope().recipients_size() > 0)
+            *entry->mutable_recipient() = submission.envelope().recipients(0);
+        else
+            entry->mutable_recipient()->set_address("unknown");
+        entry->mutable_dsn()->set_status(why.enhanced_status);
+        entry->mutable_dsn()->set_action("failed");
+        entry->mutable_dsn()->set_reason(why.reason);
+        log::info("{}: to=<{}>, relay=none, delay=0, delays=0/0/0/0, dsn={}, status=bounced ({})",
+                  submission.queue_id(), entry->recipient().address(), why.enhanced_status, why.reason);
+        ipc::BounceReply reply;
+        const auto sent = co_await bounce_->call(ipc::Method::bounce_flush, notice, reply);
+        if (!sent || !reply.ok())
+            co_return verdict(ipc::SUBMIT_WRITE);
+        co_return verdict(ipc::SUBMIT_OK);
+    }
+
+    void answer(const Request& request, Channel& to, const std::string& id, const Verdict& result, std::uint64_t size)
+    {
+        ipc::SubmitReply reply;
+        reply.set_status(result.status);
+        reply.set_enhanced_status(result.enhanced_status);
+        reply.set_reason(result.reason);
+        reply.set_queue_id(id);
+        reply.set_size(size);
+        to.answer(request, reply);
+    }
+
+    void forget_lost_streams()
+    {
+        std::erase_if(streams_, [](const auto& entry) { return entry.second.from.expired(); });
+    }
+
+    struct Stream {
+        std::shared_ptr<Submission> submission;
+        std::weak_ptr<Channel> from;
+    };
+
+    Settings settings_;
+    Tables tables_;
+    std::optional<queue::Spool> spool_;
+    service::Process* process_ = nullptr;
+    std::unique_ptr<queue::Journal> journal_;
+    std::unique_ptr<ipc::Client> qmgr_;
+    std::unique_ptr<ipc::Client> bounce_;
+    std::map<StreamKey, Stream> streams_;
+    int notices_ = 0;
+};
+
+} // namespace
+
+std::unique_ptr<service::Server> make_server()
+{
+    return std::make_unique<CleanupServer>();
+}
+
+} // namespace facteur::cleanup

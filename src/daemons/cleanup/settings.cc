@@ -1,0 +1,122 @@
+#include "daemons/cleanup/settings.h"
+
+#include "base/text.h"
+
+namespace facteur::cleanup {
+
+namespace params = config::params;
+
+namespace {
+
+std::set<std::string> words(std::string_view list)
+{
+    std::set<std::string> out;
+    for (const auto word : text::split_list(list))
+        out.insert(text::to_lower(word));
+    return out;
+}
+
+mail::ContentOptions content_options(const config::Config& config)
+{
+    mail::ContentOptions options;
+    options.drop_headers.clear();
+    for (const auto name : text::split_list(config.get(params::message_drop_headers)))
+        options.drop_headers.push_back(text::to_lower(name));
+    options.header_size_limit = static_cast<std::size_t>(config.get(params::header_size_limit));
+    options.header_address_token_limit = static_cast<std::size_t>(config.get(params::header_address_token_limit));
+    options.body_check_size = static_cast<std::size_t>(config.get(params::body_checks_size_limit));
+    options.strip_characters = decode_c_escapes(config.get(params::message_strip_characters));
+    options.reject_characters = decode_c_escapes(config.get(params::message_reject_characters));
+    options.extract_limit = static_cast<std::size_t>(config.get(params::extract_recipient_limit));
+    options.undisclosed_recipients_header = config.get(params::undisclosed_recipients_header);
+    options.parse_mime = !config.get(params::disable_mime_input_processing);
+    options.strict_mime = config.get(params::strict_8bitmime) || config.get(params::strict_7bit_headers) ||
+                          config.get(params::strict_8bitmime_body) || config.get(params::strict_mime_encoding_domain);
+    options.mime_nesting_limit = static_cast<std::size_t>(config.get(params::mime_nesting_limit));
+    options.mime_boundary_length_limit = static_cast<std::size_t>(config.get(params::mime_boundary_length_limit));
+    options.from_format = config.get(params::header_from_format) == "obsolete" ? mail::HeaderFromFormat::obsolete
+                                                                               : mail::HeaderFromFormat::standard;
+    return options;
+}
+
+} // namespace
+
+std::string decode_c_escapes(std::string_view text)
+{
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\' || i + 1 == text.size()) {
+            out.push_back(text[i]);
+            continue;
+        }
+        const char next = text[++i];
+        if (next >= '0' && next <= '7') {
+            int value = 0;
+            std::size_t digits = 0;
+            for (; digits < 3 && i < text.size() && text[i] >= '0' && text[i] <= '7'; ++digits, ++i)
+                value = value * 8 + (text[i] - '0');
+            --i;
+            out.push_back(static_cast<char>(value));
+            continue;
+        }
+        constexpr std::string_view kNames = "abfnrtv";
+        constexpr std::string_view kValues = "\a\b\f\n\r\t\v";
+        const auto known = kNames.find(next);
+        out.push_back(known == kNames.npos ? next : kValues[known]);
+    }
+    return out;
+}
+
+Settings read_settings(const config::Config& config)
+{
+    Settings settings;
+    settings.myhostname = config.get(params::myhostname);
+    settings.always_bcc = config.get(params::always_bcc);
+    settings.recipient_delimiter = config.get(params::recipient_delimiter);
+    settings.empty_address_recipient = config.get(params::empty_address_recipient);
+    settings.rewrite.myorigin = config.get(params::myorigin);
+    settings.rewrite.mydomain = config.get(params::mydomain);
+    settings.rewrite.remote_header_rewrite_domain = config.get(params::remote_header_rewrite_domain);
+    settings.rewrite.append_at_myorigin = config.get(params::append_at_myorigin);
+    settings.rewrite.append_dot_mydomain = config.get(params::append_dot_mydomain);
+    settings.rewrite.swap_bangpath = config.get(params::swap_bangpath);
+    settings.rewrite.allow_percent_hack = config.get(params::allow_percent_hack);
+    settings.content = content_options(config);
+    settings.local_domains = words(config.get(params::mydestination));
+    settings.local_domains.insert(text::to_lower(settings.rewrite.myorigin));
+    settings.always_add_missing_headers = config.get(params::always_add_missing_headers);
+    settings.header_rewrite_remote = !settings.rewrite.remote_header_rewrite_domain.empty();
+    settings.enable_original_recipient = config.get(params::enable_original_recipient);
+    settings.hopcount_limit = config.get(params::hopcount_limit);
+    settings.message_size_limit = config.get(params::message_size_limit);
+    settings.duplicate_filter_limit = config.get(params::duplicate_filter_limit);
+    settings.virtual_expansion_limit = config.get(params::virtual_alias_expansion_limit);
+    settings.virtual_recursion_limit = config.get(params::virtual_alias_recursion_limit);
+    settings.delay_warning_time = config.get(params::delay_warning_time);
+    settings.canonical_classes = words(config.get(params::canonical_classes));
+    settings.sender_canonical_classes = words(config.get(params::sender_canonical_classes));
+    settings.recipient_canonical_classes = words(config.get(params::recipient_canonical_classes));
+    settings.hash_queue_names = config.get(params::hash_queue_names);
+    settings.hash_queue_depth = static_cast<int>(config.get(params::hash_queue_depth));
+    settings.qmgr_socket = "public/" + config.get(params::queue_service_name);
+    return settings;
+}
+
+Tables open_tables(const config::Config& config)
+{
+    const table::TableOptions options;
+    const auto open = [&](const config::StringParameter& parameter) {
+        return table::Maps(std::string(parameter.name), config.get(parameter), options, config);
+    };
+    return Tables{open(params::canonical_maps),           open(params::sender_canonical_maps),
+                  open(params::recipient_canonical_maps), open(params::virtual_alias_maps),
+                  open(params::sender_bcc_maps),          open(params::recipient_bcc_maps)};
+}
+
+bool Tables::changed() const
+{
+    return canonical.changed() || sender_canonical.changed() || recipient_canonical.changed() ||
+           virtual_alias.changed() || sender_bcc.changed() || recipient_bcc.changed();
+}
+
+} // namespace facteur::cleanup

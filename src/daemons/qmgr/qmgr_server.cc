@@ -1,0 +1,203 @@
+#include "daemons/qmgr/qmgr_server.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "daemons/qmgr/now.h"
+#include "daemons/qmgr/queue_manager.h"
+
+#include <fcntl.h>
+
+namespace facteur::qmgr {
+
+namespace {
+
+using queue::Spool;
+
+constexpr std::size_t kListPage = 500;
+constexpr std::size_t kScanBatch = 500;
+
+class QmgrServer final : public service::Server {
+public:
+    std::expected<void, std::string> before_jail(service::Process& process) override
+    {
+        settings_ = read_settings(process.config);
+        spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
+        return {};
+    }
+
+    std::expected<void, std::string> after_jail(service::Process& process) override
+    {
+        process_ = &process;
+        queue::Journal::Options options{.name = "qmgr", .segment_size = 4 << 20};
+        options.forget_before = [] { return queue::oldest_live_record("cleanup"); };
+        auto journal = queue::Journal::open(process.loop, process.pool, std::move(options));
+        if (!journal)
+            return std::unexpected(journal.error().message());
+        manager_ =
+            std::make_unique<QueueManager>(process.loop, process.config, settings_, *spool_, std::move(*journal));
+        event::spawn(scan(true));
+        return {};
+    }
+
+    [[nodiscard]] Kind kind() const override { return Kind::requests; }
+    [[nodiscard]] bool persistent() const override { return true; }
+
+    event::Task<void> request(ipc::Request request, std::shared_ptr<ipc::Channel> from) override
+    {
+        switch (request.method) {
+        case ipc::Method::arrived: {
+            ipc::Arrived arrival;
+            if (request.parse(arrival) && queue::valid_queue_id(arrival.queue_id()))
+                manager_->arrived(std::move(arrival));
+            from->answer(request, ipc::Nothing());
+            break;
+        }
+        case ipc::Method::queue_change: {
+            ipc::QueueChange change;
+            if (request.parse(change)) {
+                manager_->changed(change);
+                if (change.operation() == ipc::QueueChange::SCAN)
+                    event::spawn(scan(false));
+            }
+            from->answer(request, ipc::Nothing());
+            break;
+        }
+        case ipc::Method::list:
+            list(request, *from);
+            break;
+        default:
+            from->answer_refused(request);
+        }
+        co_return;
+    }
+
+    // Postfix's request bytes: A and F make everything due, I and D and W look into the directories.
+    void trigger(char what) override
+    {
+        if (what == 'F' || what == 'A')
+            manager_->flush_all();
+        if (what == 'I' || what == 'D' || what == 'W')
+            event::spawn(scan(false));
+    }
+
+    event::Task<void> drain() override { co_await manager_->drain(); }
+
+private:
+    // Meets every file of the queue, a batch a turn, so that mail flows while a large queue is being read.
+    event::Task<void> scan(bool at_start)
+    {
+        if (scanning_) {
+            scan_again_ = true;
+            co_return;
+        }
+        scanning_ = true;
+        do {
+            scan_again_ = false;
+            ++round_;
+            if (at_start)
+                co_await scan_queue(Place::active);
+            co_await scan_queue(Place::incoming);
+            co_await scan_queue(Place::deferred);
+            co_await scan_queue(Place::hold);
+            manager_->finish_scan(round_);
+        } while (scan_again_);
+        scanning_ = false;
+    }
+
+    event::Task<void> scan_queue(Place place)
+    {
+        const std::string queue(queue_name(place));
+        const Spool& spool = *spool_;
+        struct Found {
+            std::vector<std::string> ids;
+            std::vector<std::string> odd;
+            std::string error;
+        };
+        Found found = co_await process_->pool.run([&spool, queue] {
+            Found result;
+            const auto done = spool.scan(
+                queue,
+                [&](const std::string& id, const std::string&) {
+                    result.ids.push_back(id);
+                    return true;
+                },
+                [&](const std::string& path) { result.odd.push_back(path); });
+            if (!done)
+                result.error = done.error().message();
+            return result;
+        });
+        if (!found.error.empty())
+            log::warning("{}", found.error);
+        for (const auto& path : found.odd)
+            log::warning("bogus file name: {}", text::printable(path));
+        for (std::size_t i = 0; i < found.ids.size(); ++i) {
+            manager_->met_file(place, found.ids[i], round_);
+            if (i % kScanBatch == kScanBatch - 1) {
+                manager_->run_due();
+                co_await process_->loop.sleep(event::milliseconds(1));
+            }
+        }
+        manager_->run_due();
+    }
+
+    void list(const ipc::Request& request, ipc::Channel& to)
+    {
+        ipc::ListRequest wanted;
+        ipc::ListReply reply;
+        if (!request.parse(wanted)) {
+            to.answer_refused(request);
+            return;
+        }
+        const std::string cursor = wanted.after();
+        const auto page = manager_->index().page(cursor, kListPage);
+        for (const auto& message : page)
+            add_entry(*reply.add_entries(), *message, wanted.with_recipients());
+        reply.set_more(page.size() == kListPage);
+        to.answer(request, reply);
+    }
+
+    void add_entry(ipc::ListEntry& entry, const Message& message, bool with_recipients)
+    {
+        entry.set_queue_id(message.id);
+        entry.set_queue(std::string(queue_name(message.place)));
+        entry.set_arrival_seconds(message.arrival_seconds);
+        entry.set_size(message.size);
+        entry.set_sender(message.sender);
+        entry.set_reason(message.reason);
+        entry.set_next_try_seconds(message.place == Place::deferred ? message.next_try_seconds : 0);
+        entry.set_forced_expire(message.expire_now);
+        if (!with_recipients)
+            return;
+        const auto file = queue::QueueFile::open(spool_->path(queue_name(message.place), message.id), O_RDONLY);
+        if (!file)
+            return;
+        const auto envelope = file->read_envelope();
+        const auto states = file->read_states();
+        if (!envelope || !states)
+            return;
+        for (int i = 0; i < envelope->recipients_size(); ++i) {
+            if ((*states)[static_cast<std::size_t>(i)] != static_cast<char>(queue::RecipientState::pending))
+                continue;
+            auto& recipient = *entry.add_recipients();
+            recipient.set_address(envelope->recipients(i).address());
+            recipient.set_reason(message.reason);
+        }
+    }
+
+    Settings settings_;
+    std::optional<Spool> spool_;
+    service::Process* process_ = nullptr;
+    std::unique_ptr<QueueManager> manager_;
+    std::uint32_t round_ = 0;
+    bool scanning_ = false;
+    bool scan_again_ = false;
+};
+
+} // namespace
+
+std::unique_ptr<service::Server> make_server()
+{
+    return std::make_unique<QmgrServer>();
+}
+
+} // namespace facteur::qmgr

@@ -1,0 +1,83 @@
+// The life of a message in the queue: activated, resolved into entries, delivered, and at the end of a round removed,
+// deferred or returned. The round ends when the scheduler has given every entry back.
+#pragma once
+
+#include "daemons/qmgr/index.h"
+#include "daemons/qmgr/scheduler.h"
+#include "daemons/qmgr/settings.h"
+#include "ipc/rewrite_client.h"
+#include "queue/journal.h"
+#include "queue/queue_file.h"
+#include "queue/spool.h"
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace facteur::qmgr {
+
+class QueueManager final : private Scheduler::Owner, private event::TurnEnd {
+public:
+    QueueManager(event::Loop& loop, const config::Config& config, const Settings& settings, const queue::Spool& spool,
+                 std::unique_ptr<queue::Journal> journal);
+
+    // --- what happens to the queue ---
+    void arrived(ipc::Arrived arrival);
+    // A file that a scan met. Unknown ones join the queue; `round` marks known ones as still there.
+    void met_file(Place place, const std::string& id, std::uint32_t round);
+    void finish_scan(std::uint32_t round); // those not met any more are forgotten
+    void changed(const ipc::QueueChange& change);
+    void flush_all(); // everything is due now, and dead destinations get a chance
+
+    // Starts what is due and what has room. Also called by itself when something ends.
+    void run_due();
+
+    // Ends the round of running deliveries as far as they get, then puts the journal away.
+    event::Task<void> drain();
+
+    [[nodiscard]] const MessageIndex& index() const { return index_; }
+    [[nodiscard]] const queue::Spool& spool() const { return spool_; }
+
+private:
+    void entry_answered(Entry entry, const ipc::DeliverReply& reply) override;
+    void entry_lost(Entry entry) override;
+    void entry_suspended(Entry entry, const ipc::Dsn& why) override;
+    void turn_ended() override;
+
+    bool activate(const MessagePtr& message, std::unique_ptr<Active> prepared);
+    std::unique_ptr<Active> read_file(Message& message, Place place);
+    event::Task<void> route(MessagePtr message, std::vector<std::uint32_t> recipients);
+    event::Task<void> resolve_one(MessagePtr message, std::uint32_t index, struct Routing& routing);
+    void make_entries(const MessagePtr& message, struct Routing& routing);
+    void close_entry(const MessagePtr& message);
+    event::Task<void> end_round(MessagePtr message);
+    event::Task<bool> send_notices(MessagePtr message);
+    event::Task<bool> flush_log(ipc::Client& service, ipc::BounceFlush::Kind kind, MessagePtr message);
+    void put_off(const MessagePtr& message);
+    void remove(const MessagePtr& message);
+    void corrupt(const MessagePtr& message);
+    void forget(const MessagePtr& message);
+    [[nodiscard]] bool expired(const Message& message) const;
+    void wake_at_next_due();
+    [[nodiscard]] std::size_t active_count() const { return active_count_; }
+
+    event::Loop& loop_;
+    const Settings& settings_;
+    const queue::Spool& spool_;
+    std::unique_ptr<queue::Journal> journal_;
+    MessageIndex index_;
+    Scheduler scheduler_;
+    ipc::RewriteClient rewrite_;
+    ipc::Client bounce_;
+    ipc::Client defer_;
+    ipc::Client trace_;
+    std::deque<std::weak_ptr<Message>> waiting_; // incoming messages that found the active queue full
+    std::vector<MessagePtr> removing_;           // files to unlink once the journal knows
+    std::size_t active_count_ = 0;
+    bool draining_ = false;
+    bool turn_to_deferred_ = false;
+    std::unique_ptr<event::Loop::Timer> due_timer_;
+};
+
+} // namespace facteur::qmgr

@@ -145,6 +145,12 @@ std::expected<std::string, Problem> Config::expand(std::string_view text) const
     return std::move(*value);
 }
 
+int Config::line_of(std::string_view name) const
+{
+    const auto found = state_->settings.find(name);
+    return found == state_->settings.end() ? 0 : found->second.line;
+}
+
 const std::string& Config::directory() const
 {
     return state_->directory;

@@ -67,6 +67,9 @@ public:
     // Warnings gathered while loading: unknown names, planned features that are set, legacy names.
     [[nodiscard]] const std::vector<Problem>& warnings() const;
 
+    // The line of main.cf that sets a name; 0 when none does, or an override does.
+    [[nodiscard]] int line_of(std::string_view name) const;
+
 private:
     struct State;
     explicit Config(std::shared_ptr<State> state);

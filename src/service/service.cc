@@ -188,7 +188,10 @@ private:
         std::erase_if(channels_, [](const auto& weak) { return weak.expired(); });
         channels_.push_back(channel);
         const std::weak_ptr<ipc::Channel> weak = channel;
-        co_await channel->run([this, weak](ipc::Request request) { event::spawn(one_request(std::move(request), weak.lock())); });
+        // GCC 12 destroys a capturing lambda twice when it is made inside the awaited expression.
+        ipc::Channel::OnRequest on_request = [this, weak](ipc::Request request) { event::spawn(one_request(std::move(request), weak.lock())); };
+        auto serving = channel->run(std::move(on_request));
+        co_await serving;
     }
 
     event::Task<void> one_request(ipc::Request request, std::shared_ptr<ipc::Channel> from)

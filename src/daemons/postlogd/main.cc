@@ -1,0 +1,126 @@
+// postlogd: appends the log lines of all programs of the instance to one file. Source: postlogd(8), MAILLOG_README.
+//
+// Clients send whole lines, several to a datagram; those of one turn of the loop are written together.
+#include "base/log.h"
+#include "daemons/postlogd/log_file.h"
+#include "service/log_sinks.h"
+#include "service/service.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <csignal>
+#include <optional>
+
+namespace {
+
+using namespace facteur;
+
+constexpr std::size_t kBatchLimit = 1 << 20; // more than this is written at once
+
+unsigned permissions_of(const config::Config& config)
+{
+    const std::string& text = config.get(config::params::maillog_file_permissions);
+    unsigned mode = 0600;
+    std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+    return mode & 0666;
+}
+
+// What postlogd itself has to say goes the same way as what others say.
+class OwnSink final : public log::Sink {
+public:
+    OwnSink(const postlogd::LogFile& file, std::string hostname) : file_(file), hostname_(std::move(hostname)) {}
+    void write(log::Severity, std::string_view tag, std::string_view text) override
+    {
+        if (const auto written = file_.append(service::format_line(hostname_, tag, text) + '\n'); !written)
+            fmt::print(stderr, "{}: {}\n", tag, text);
+    }
+
+private:
+    const postlogd::LogFile& file_;
+    std::string hostname_;
+};
+
+class Postlogd final : public service::Server, private event::TurnEnd {
+public:
+    std::expected<void, std::string> before_jail(service::Process& process) override
+    {
+        loop_ = &process.loop;
+        const config::Config& config = process.config;
+        const std::string& path = config.get(config::params::maillog_file);
+        if (path.empty())
+            return {}; // programs log to syslog: nothing is expected here
+        const std::string& prefixes = config.get(config::params::maillog_file_prefixes);
+        if (!postlogd::has_allowed_prefix(path, prefixes))
+            return std::unexpected(fmt::format(
+                "maillog_file value '{}' does not match any prefix in maillog_file_prefixes", path, prefixes));
+        auto file = postlogd::LogFile::open(path, permissions_of(config));
+        if (!file)
+            return std::unexpected(file.error().message());
+        file_ = std::move(*file);
+        log::set_sink(std::make_unique<OwnSink>(*file_, config.get(config::params::myhostname)));
+        return {};
+    }
+
+    std::expected<void, std::string> after_jail(service::Process&) override
+    {
+        if (file_)
+            watch_name();
+        return {};
+    }
+
+    [[nodiscard]] Kind kind() const override { return Kind::datagrams; }
+    [[nodiscard]] bool persistent() const override { return true; }
+
+    void datagram(std::string_view lines) override
+    {
+        batch_ += postlogd::sanitize(lines);
+        if (batch_.size() >= kBatchLimit)
+            turn_ended();
+        else
+            loop_->at_turn_end(*this);
+    }
+
+    event::Task<void> drain() override
+    {
+        turn_ended();
+        co_return;
+    }
+
+private:
+    void turn_ended() override
+    {
+        const std::string lines = std::exchange(batch_, {});
+        if (lines.empty())
+            return;
+        if (!file_) {
+            log::info("{}", std::string_view(lines).substr(0, lines.size() - 1));
+            return;
+        }
+        if (const auto written = file_->append(lines); !written)
+            fmt::print(stderr, "{}", lines);
+    }
+
+    // Rotation moves the file away. We may not have the right to open another: end, and be started anew with it.
+    void watch_name()
+    {
+        check_ = loop_->call_at(event::Clock::now() + std::chrono::seconds(1), [this] {
+            if (file_->was_moved())
+                ::kill(::getpid(), SIGHUP);
+            watch_name();
+        });
+    }
+
+    event::Loop* loop_ = nullptr;
+    std::optional<postlogd::LogFile> file_;
+    std::string batch_;
+    std::unique_ptr<event::Loop::Timer> check_;
+};
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    return service::run(argc, argv, "postlogd",
+                        [] { return std::unique_ptr<service::Server>(std::make_unique<Postlogd>()); });
+}

@@ -1,0 +1,182 @@
+// qshape: how the queue is spread over domains and ages. Reads the queue files. Source: qshape(1).
+#include "base/log.h"
+#include "base/text.h"
+#include "queue/queue_file.h"
+#include "queue/spool.h"
+#include "service/service.h"
+#include "tools/qshape/histogram.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+namespace facteur {
+namespace {
+
+namespace params = config::params;
+
+constexpr std::string_view kClearScreen = "\033[H\033[2J";
+
+constexpr std::string_view kUsage = R"(Usage: {0} [ -s ] [ -p ] [ -m <min_subdomains> ] [ -l ]
+	[ -b <bucket_count> ] [ -t <bucket_time> ] [ -w <terminal_width> ]
+	[ -N <batch_msg_count> ] [ -n <batch_top_domains> ]
+	[ -c <config_directory> ] [ <queue_name> ... ]
+-s counts senders instead of recipients. -p also counts parent domains, shown with a leading dot
+when they have at least <min_subdomains> (5) subdomains and are no top-level domains.
+Ages double from <bucket_time> (5) minutes on through <bucket_count> (10) columns; -l makes them
+grow by <bucket_time> instead. Queues are names below queue_directory or absolute paths, and
+incoming and active when none is given.
+)";
+
+struct Options {
+    qshape::Shape shape;
+    bool senders = false;
+    int batch = 0; // 0: no intermediate results
+    int top = 0;   // 0: all domains
+    std::optional<std::string> directory;
+    std::vector<std::string> queues;
+};
+
+[[noreturn]] void usage(const char* program)
+{
+    fmt::print(stderr, fmt::runtime(kUsage), program);
+    std::exit(255);
+}
+
+void set_positive(int& value, const char* text, int least = 1)
+{
+    if (const auto number = text::to_long(text); number && *number >= least)
+        value = static_cast<int>(std::min(*number, 1'000'000L));
+}
+
+Options parse_options(int argc, char** argv)
+{
+    Options options;
+    int batch = 1000;
+    int top = 20;
+    for (int option = 0; (option = ::getopt(argc, argv, "lhc:psw:b:t:m:n:N:")) != -1;)
+        switch (option) {
+        case 'l':
+            options.shape.linear = true;
+            break;
+        case 'p':
+            options.shape.parents = true;
+            break;
+        case 's':
+            options.senders = true;
+            break;
+        case 'c':
+            options.directory = optarg;
+            break;
+        case 'w':
+            set_positive(options.shape.width, optarg, 81);
+            break;
+        case 'b':
+            set_positive(options.shape.buckets, optarg);
+            break;
+        case 't':
+            set_positive(options.shape.minutes, optarg);
+            break;
+        case 'm':
+            set_positive(options.shape.minimum_subdomains, optarg);
+            break;
+        case 'n':
+            set_positive(top, optarg, 0);
+            break;
+        case 'N':
+            set_positive(batch, optarg, 0);
+            break;
+        default:
+            usage(argv[0]);
+        }
+    if (::isatty(STDOUT_FILENO)) {
+        options.batch = batch;
+        options.top = top;
+    }
+    options.queues.assign(argv + optind, argv + argc);
+    if (options.queues.empty())
+        options.queues = {"incoming", "active"};
+    return options;
+}
+
+class Survey {
+public:
+    explicit Survey(const Options& options) : options_(options), histogram_(options.shape), now_(std::time(nullptr)) {}
+
+    void queue(const std::string& directory)
+    {
+        // A directory of any name: the scan walks hash directories by itself.
+        const queue::Spool spool("", 0);
+        const auto scanned = spool.scan(directory, [this](const std::string&, const std::string& path) {
+            message(path);
+            return true;
+        });
+        if (!scanned)
+            log::warning("{}", scanned.error().message());
+    }
+
+    void show() const
+    {
+        if (options_.batch > 0)
+            fmt::print("{}", kClearScreen);
+        fmt::print("{}", histogram_.table(options_.top));
+        std::fflush(stdout);
+    }
+
+private:
+    void message(const std::string& path)
+    {
+        const auto file = queue::QueueFile::open(path, O_RDONLY);
+        if (!file)
+            return; // gone, incomplete or no queue file: not counted, as the original has it
+        const auto envelope = file->read_envelope();
+        const auto states = file->read_states();
+        if (!envelope || !states)
+            return;
+        const std::int64_t age = now_ - file->header().arrival_seconds;
+        if (options_.senders) {
+            histogram_.add(envelope->sender(), age);
+        } else {
+            for (int i = 0; i < envelope->recipients_size(); ++i)
+                if ((*states)[static_cast<std::size_t>(i)] == static_cast<char>(queue::RecipientState::pending))
+                    histogram_.add(envelope->recipients(i).address(), age);
+        }
+        if (options_.batch > 0 && ++messages_ % options_.batch == 0)
+            show();
+    }
+
+    const Options& options_;
+    qshape::Histogram histogram_;
+    std::int64_t now_;
+    int messages_ = 0;
+};
+
+int run(int argc, char** argv)
+{
+    const Options options = parse_options(argc, argv);
+    const bool relative = std::ranges::any_of(options.queues, [](const auto& name) { return !name.starts_with('/'); });
+    if (relative) {
+        const config::Config config = service::load_tool_config("qshape", options.directory);
+        const std::string& directory = config.get(params::queue_directory);
+        if (::chdir(directory.c_str()) != 0) {
+            fmt::print(stderr, "{}: chdir({}): {}\n", argv[0], directory, errno_text(errno));
+            return 2;
+        }
+    }
+    Survey survey(options);
+    for (const auto& queue : options.queues)
+        survey.queue(queue);
+    survey.show();
+    return 0;
+}
+
+} // namespace
+} // namespace facteur
+
+int main(int argc, char** argv)
+{
+    return facteur::run(argc, argv);
+}

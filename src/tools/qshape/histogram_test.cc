@@ -53,11 +53,10 @@ TEST(Histogram, AgesAndNullSender)
     histogram.add("a@x.example", 60);
     histogram.add("a@x.example", 130);
     histogram.add("a@x.example", 100000);
-    EXPECT_EQ(histogram.table(0),
-              "                                                                    T  1  2  2+\n"
-              "                                                                TOTAL  4  1  1  2\n"
-              "                                                            x.example  3  0  1  2\n"
-              "                                                        MAILER-DAEMON  1  1  0  0\n");
+    EXPECT_EQ(histogram.table(0), "                                                                      T  1  2 2+\n"
+                                  "                                                               TOTAL  4  1  1  2\n"
+                                  "                                                           x.example  3  0  1  2\n"
+                                  "                                                       MAILER-DAEMON  1  1  0  0\n");
 }
 
 TEST(Histogram, LongNamesKeepTheirEnd)

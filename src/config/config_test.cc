@@ -43,6 +43,16 @@ TEST(Parameters, EveryDefaultIsAValidValue)
     }
 }
 
+TEST(Parameters, EachSaysWhatItIsAndWhoReadsIt)
+{
+    for (const auto* parameter : all_parameters()) {
+        EXPECT_NE(parameter->doc, "") << parameter->name;
+        if (parameter->status != Status::obsolete) {
+            EXPECT_NE(parameter->read_by, "") << parameter->name;
+        }
+    }
+}
+
 TEST(Config, ReadsTypes)
 {
     const auto config = from("myhostname = mail.example.org\n"

@@ -57,6 +57,19 @@ public:
     event::Task<void> bounced(int index, std::string_view relay, ipc::Dsn dsn);
     event::Task<void> deferred(int index, std::string_view relay, ipc::Dsn dsn);
 
+    // For an agent that expands a recipient into several (aliases): logs and records an outcome for each of them, under
+    // the address given. The recipient itself is settled afterwards, once, with what they came to together.
+    enum class Result { done, deferred };
+    struct Target {
+        int index = 0;              // the recipient that it comes from
+        queue::Recipient recipient; // as logged and reported
+    };
+    event::Task<Result> report_sent(Target target, std::string_view relay, ipc::Dsn dsn,
+                                    std::string_view action = "delivered");
+    event::Task<Result> report_bounced(Target target, std::string_view relay, ipc::Dsn dsn);
+    event::Task<Result> report_deferred(Target target, std::string_view relay, ipc::Dsn dsn);
+    void settle(int index, Result result, const ipc::Dsn& dsn);
+
     // The destination itself failed (connection refused, greeting 4xx, ...): qmgr counts it against the destination.
     void hop_failed(ipc::Dsn why);
     [[nodiscard]] bool hop_has_failed() const { return reply_.hop_failed(); }
@@ -66,14 +79,15 @@ private:
     Delivery(AgentServer& owner, ipc::DeliverRequest request);
     enum class Log { bounce, defer, trace };
     // Appends the outcome to the message's log of that kind. False: it could not be written.
-    event::Task<bool> append(Log log, int index, std::string relay, ipc::Dsn dsn);
-    event::Task<bool> append_trace_where_asked(int index, std::string relay, ipc::Dsn dsn);
-    event::Task<void> report_verification(int index, std::string relay, ipc::Dsn dsn);
-    event::Task<void> defer_anyway(int index, std::string_view relay, ipc::Dsn dsn, std::string_view status_word);
+    event::Task<bool> append(Log log, const Target& target, std::string relay, ipc::Dsn dsn);
+    event::Task<bool> append_trace_where_asked(const Target& target, std::string relay, ipc::Dsn dsn);
+    event::Task<Result> report_verification(const Target& target, std::string relay, ipc::Dsn dsn);
+    event::Task<Result> defer_anyway(const Target& target, std::string_view relay, ipc::Dsn dsn,
+                                     std::string_view status_word);
     [[nodiscard]] bool verifying() const { return (request_.flags() & ipc::deliver_flag::trace_verify) != 0; }
-    void settle_done(int index);
-    void settle_deferred(int index, const ipc::Dsn& dsn);
-    void log_outcome(int index, std::string_view relay, std::string_view status_word, const ipc::Dsn& dsn) const;
+    [[nodiscard]] Target whole(int index) const { return {index, recipient(index)}; }
+    void log_outcome(const Target& target, std::string_view relay, std::string_view status_word,
+                     const ipc::Dsn& dsn) const;
 
     AgentServer& owner_;
     ipc::DeliverRequest request_;

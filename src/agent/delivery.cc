@@ -79,7 +79,8 @@ void Delivery::hop_failed(ipc::Dsn why)
     *reply_.mutable_hop_status() = std::move(why);
 }
 
-void Delivery::log_outcome(int index, std::string_view relay, std::string_view status_word, const ipc::Dsn& dsn) const
+void Delivery::log_outcome(const Target& target, std::string_view relay, std::string_view status_word,
+                           const ipc::Dsn& dsn) const
 {
     const TimePoint now = std::chrono::system_clock::now();
     const TimePoint arrival = at(envelope().arrival_seconds() * 1'000'000 + envelope().arrival_microseconds());
@@ -95,8 +96,8 @@ void Delivery::log_outcome(int index, std::string_view relay, std::string_view s
     const auto shown = [internal](const std::string& address) {
         return internal ? address : mail::to_external(address);
     };
-    const std::string to = shown(recipient(index).address());
-    const std::string original = shown(recipient(index).original());
+    const std::string to = shown(target.recipient.address());
+    const std::string original = shown(target.recipient.original());
     line.queue_id = queue_id();
     line.recipient = to;
     line.original = original;
@@ -108,14 +109,14 @@ void Delivery::log_outcome(int index, std::string_view relay, std::string_view s
     log::info("{}", format_outcome(line, owner_.outcomes().delay_decimals));
 }
 
-event::Task<bool> Delivery::append(Log kind, int index, std::string relay, ipc::Dsn dsn)
+event::Task<bool> Delivery::append(Log kind, const Target& target, std::string relay, ipc::Dsn dsn)
 {
     ipc::BounceAppend request;
     request.set_flags(request_.flags());
     request.set_queue_id(request_.queue_id());
     ipc::LogRecipient& entry = *request.mutable_entry();
-    *entry.mutable_recipient() = recipient(index);
-    entry.set_status_offset(request_.recipients(index).status_offset());
+    *entry.mutable_recipient() = target.recipient;
+    entry.set_status_offset(request_.recipients(target.index).status_offset());
     *entry.mutable_dsn() = std::move(dsn);
     entry.set_relay(relay);
     ipc::Client& service = kind == Log::bounce ? owner_.bounce() : kind == Log::defer ? owner_.defer() : owner_.trace();
@@ -127,45 +128,115 @@ event::Task<bool> Delivery::append(Log kind, int index, std::string relay, ipc::
 }
 
 // A record for the report that sendmail -v or DSN NOTIFY=SUCCESS asked for. True when there was nothing to do.
-event::Task<bool> Delivery::append_trace_where_asked(int index, std::string relay, ipc::Dsn dsn)
+event::Task<bool> Delivery::append_trace_where_asked(const Target& target, std::string relay, ipc::Dsn dsn)
 {
     const bool verbose = (request_.flags() & ipc::deliver_flag::trace_record) != 0;
-    const bool success = dsn.status()[0] == '2' && (recipient(index).dsn_notify() & ipc::notify::success) != 0;
+    const bool success = dsn.status()[0] == '2' && (target.recipient.dsn_notify() & ipc::notify::success) != 0;
     if (!verbose && !success)
         co_return true;
-    const bool appended = co_await append(Log::trace, index, std::move(relay), std::move(dsn));
+    const bool appended = co_await append(Log::trace, target, std::move(relay), std::move(dsn));
     co_return appended;
 }
 
 // sendmail -bv: nothing is delivered, bounced or deferred; the sender gets a report.
-event::Task<void> Delivery::report_verification(int index, std::string relay, ipc::Dsn dsn)
+event::Task<Delivery::Result> Delivery::report_verification(const Target& target, std::string relay, ipc::Dsn dsn)
 {
-    const bool appended = co_await append(Log::trace, index, relay, dsn);
-    if (!appended) {
-        settle_deferred(index, dsn);
-        co_return;
-    }
-    log_outcome(index, relay, dsn.action(), dsn);
-    settle_done(index);
+    const bool appended = co_await append(Log::trace, target, relay, dsn);
+    if (!appended)
+        co_return Result::deferred;
+    log_outcome(target, relay, dsn.action(), dsn);
+    co_return Result::done;
 }
 
-event::Task<void> Delivery::sent(int index, std::string_view relay, ipc::Dsn dsn, std::string_view action)
+event::Task<Delivery::Result> Delivery::report_sent(Target target, std::string_view relay, ipc::Dsn dsn,
+                                                    std::string_view action)
 {
     require_class(dsn, '2', "2.0.0");
     if (verifying()) {
         dsn.set_action("deliverable");
-        co_await report_verification(index, std::string(relay), std::move(dsn));
-        co_return;
+        const Result verified = co_await report_verification(target, std::string(relay), std::move(dsn));
+        co_return verified;
     }
     dsn.set_action(std::string(action));
-    const bool traced = co_await append_trace_where_asked(index, std::string(relay), dsn);
+    const bool traced = co_await append_trace_where_asked(target, std::string(relay), dsn);
     if (!traced) {
         auto failed = make_dsn("4.3.0", fmt::format("{}: {} service failed", queue_id(), owner_.trace().socket_path()));
-        co_await deferred(index, relay, std::move(failed));
-        co_return;
+        const Result result = co_await defer_anyway(target, relay, std::move(failed), "deferred");
+        co_return result;
     }
-    log_outcome(index, relay, "sent", dsn);
-    settle_done(index);
+    log_outcome(target, relay, "sent", dsn);
+    co_return Result::done;
+}
+
+event::Task<Delivery::Result> Delivery::report_bounced(Target target, std::string_view relay, ipc::Dsn dsn)
+{
+    require_class(dsn, '5', "5.0.0");
+    if (verifying()) {
+        dsn.set_action("undeliverable");
+        const Result verified = co_await report_verification(target, std::string(relay), std::move(dsn));
+        co_return verified;
+    }
+    if (owner_.outcomes().soft_bounce) {
+        dsn.mutable_status()->front() = '4';
+        const Result result = co_await defer_anyway(target, relay, std::move(dsn), "SOFTBOUNCE");
+        co_return result;
+    }
+    dsn.set_action("failed");
+    bool recorded = co_await append(Log::bounce, target, std::string(relay), dsn);
+    if (recorded)
+        recorded = co_await append_trace_where_asked(target, std::string(relay), dsn);
+    if (!recorded) {
+        auto failed = make_dsn("4.3.0", "bounce or trace service failure");
+        const Result result = co_await defer_anyway(target, relay, std::move(failed), "deferred");
+        co_return result;
+    }
+    log_outcome(target, relay, "bounced", dsn);
+    co_return Result::done;
+}
+
+event::Task<Delivery::Result> Delivery::report_deferred(Target target, std::string_view relay, ipc::Dsn dsn)
+{
+    require_class(dsn, '4', "4.0.0");
+    if (verifying()) {
+        dsn.set_action("undeliverable");
+        const Result verified = co_await report_verification(target, std::string(relay), std::move(dsn));
+        co_return verified;
+    }
+    const Result result = co_await defer_anyway(target, relay, std::move(dsn), "deferred");
+    co_return result;
+}
+
+// The message stays in the queue whether or not a record of the reason can be kept.
+event::Task<Delivery::Result> Delivery::defer_anyway(const Target& target, std::string_view relay, ipc::Dsn dsn,
+                                                     std::string_view status_word)
+{
+    dsn.set_action("delayed");
+    const bool recorded = co_await append(Log::defer, target, std::string(relay), dsn);
+    if (!recorded)
+        log::warning("{}: {} service failure", queue_id(), owner_.defer().socket_path());
+    log_outcome(target, relay, status_word, dsn);
+    const bool traced = co_await append_trace_where_asked(target, std::string(relay), dsn);
+    if (!traced)
+        log::warning("{}: {} service failure", queue_id(), owner_.trace().socket_path());
+    co_return Result::deferred;
+}
+
+event::Task<void> Delivery::sent(int index, std::string_view relay, ipc::Dsn dsn, std::string_view action)
+{
+    const Result result = co_await report_sent(whole(index), relay, dsn, action);
+    settle(index, result, dsn);
+}
+
+event::Task<void> Delivery::bounced(int index, std::string_view relay, ipc::Dsn dsn)
+{
+    const Result result = co_await report_bounced(whole(index), relay, dsn);
+    settle(index, result, dsn);
+}
+
+event::Task<void> Delivery::deferred(int index, std::string_view relay, ipc::Dsn dsn)
+{
+    const Result result = co_await report_deferred(whole(index), relay, dsn);
+    settle(index, result, dsn);
 }
 
 void Delivery::success_reported_elsewhere(int index)
@@ -174,73 +245,20 @@ void Delivery::success_reported_elsewhere(int index)
     recipient.set_dsn_notify(recipient.dsn_notify() & ~ipc::notify::success);
 }
 
-event::Task<void> Delivery::bounced(int index, std::string_view relay, ipc::Dsn dsn)
-{
-    require_class(dsn, '5', "5.0.0");
-    if (verifying()) {
-        dsn.set_action("undeliverable");
-        co_await report_verification(index, std::string(relay), std::move(dsn));
-        co_return;
-    }
-    if (owner_.outcomes().soft_bounce) {
-        dsn.mutable_status()->front() = '4';
-        co_await defer_anyway(index, relay, std::move(dsn), "SOFTBOUNCE");
-        co_return;
-    }
-    dsn.set_action("failed");
-    bool recorded = co_await append(Log::bounce, index, std::string(relay), dsn);
-    if (recorded)
-        recorded = co_await append_trace_where_asked(index, std::string(relay), dsn);
-    if (!recorded) {
-        auto failed = make_dsn("4.3.0", "bounce or trace service failure");
-        co_await deferred(index, relay, std::move(failed));
-        co_return;
-    }
-    log_outcome(index, relay, "bounced", dsn);
-    settle_done(index);
-}
-
-event::Task<void> Delivery::deferred(int index, std::string_view relay, ipc::Dsn dsn)
-{
-    require_class(dsn, '4', "4.0.0");
-    if (verifying()) {
-        dsn.set_action("undeliverable");
-        co_await report_verification(index, std::string(relay), std::move(dsn));
-        co_return;
-    }
-    co_await defer_anyway(index, relay, std::move(dsn), "deferred");
-}
-
-// The message stays in the queue whether or not a record of the reason can be kept.
-event::Task<void> Delivery::defer_anyway(int index, std::string_view relay, ipc::Dsn dsn, std::string_view status_word)
-{
-    dsn.set_action("delayed");
-    const bool recorded = co_await append(Log::defer, index, std::string(relay), dsn);
-    if (!recorded)
-        log::warning("{}: {} service failure", queue_id(), owner_.defer().socket_path());
-    log_outcome(index, relay, status_word, dsn);
-    const bool traced = co_await append_trace_where_asked(index, std::string(relay), dsn);
-    if (!traced)
-        log::warning("{}: {} service failure", queue_id(), owner_.trace().socket_path());
-    settle_deferred(index, dsn);
-}
-
-void Delivery::settle_done(int index)
+void Delivery::settle(int index, Result result, const ipc::Dsn& dsn)
 {
     settled_[static_cast<std::size_t>(index)] = true;
-    reply_.add_delivered(request_.recipients(index).number());
+    const ipc::DeliverRecipient& recipient = request_.recipients(index);
+    if (result == Result::deferred) {
+        reply_.add_deferred(recipient.number());
+        *reply_.mutable_last_deferral() = dsn;
+        return;
+    }
+    reply_.add_delivered(recipient.number());
     if (!file_)
         return;
-    if (const auto marked = queue::mark_recipient_done(file_.get(), request_.recipients(index).status_offset());
-        !marked)
+    if (const auto marked = queue::mark_recipient_done(file_.get(), recipient.status_offset()); !marked)
         log::warning("{}: cannot mark a recipient as done: {}", queue_id(), marked.error().message());
-}
-
-void Delivery::settle_deferred(int index, const ipc::Dsn& dsn)
-{
-    settled_[static_cast<std::size_t>(index)] = true;
-    reply_.add_deferred(request_.recipients(index).number());
-    *reply_.mutable_last_deferral() = dsn;
 }
 
 } // namespace facteur::agent

@@ -3,11 +3,11 @@
 #include "base/text.h"
 #include "ipc/flags.h"
 #include "mail/address.h"
+#include "mail/date.h"
 #include "mail/header.h"
 
 #include <fmt/format.h>
 
-#include <ctime>
 
 namespace facteur::bounce {
 
@@ -87,7 +87,7 @@ private:
     void head()
     {
         const bool copy = notice_.audience == Audience::postmaster;
-        line("Date: {}", mail_date(notice_.now));
+        line("Date: {}", mail::mail_date(notice_.now));
         if (notice_.words.from.empty())
             line("From: Mail Delivery System <{}@{}>", kMailerDaemon, reporter_.origin);
         else
@@ -137,7 +137,7 @@ private:
         line("X-{}-Queue-ID: {}", product_, notice_.queue_id);
         line("X-{}-Sender: {}; {}", product_, address_type(sender_), sender_);
         if (notice_.envelope.arrival_seconds() > 0)
-            line("Arrival-Date: {}", mail_date(notice_.envelope.arrival_seconds()));
+            line("Arrival-Date: {}", mail::mail_date(notice_.envelope.arrival_seconds()));
         for (const ipc::LogRecipient* entry : notice_.recipients)
             recipient_report(*entry);
     }
@@ -164,7 +164,7 @@ private:
             lines(wrap(fmt::format("Diagnostic-Code: X-{}; {}", product_, reason(entry))));
         if (notice_.kind == NoticeKind::delay)
             line("Will-Retry-Until: {}",
-                 mail_date(notice_.envelope.arrival_seconds() + reporter_.queue_lifetime.count()));
+                 mail::mail_date(notice_.envelope.arrival_seconds() + reporter_.queue_lifetime.count()));
     }
 
     void original()
@@ -217,20 +217,7 @@ std::string render_notice(const Notice& notice, const Reporter& reporter)
 std::string render_received(const Reporter& reporter, std::string_view notice_id, std::time_t now)
 {
     return fmt::format("Received: by {} ({})\r\n\tid {}; {}\r\n", reporter.hostname, reporter.mail_name, notice_id,
-                       mail_date(now));
-}
-
-std::string mail_date(std::time_t time)
-{
-    std::tm local{};
-    ::localtime_r(&time, &local);
-    constexpr std::string_view kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    const long offset = local.tm_gmtoff / 60;
-    return fmt::format("{}, {} {} {} {:02}:{:02}:{:02} {}{:02}{:02} ({})", kDays[local.tm_wday], local.tm_mday,
-                       kMonths[local.tm_mon], local.tm_year + 1900, local.tm_hour, local.tm_min, local.tm_sec,
-                       offset < 0 ? '-' : '+', std::labs(offset) / 60, std::labs(offset) % 60, local.tm_zone);
+                       mail::mail_date(now));
 }
 
 std::string_view header_block(std::string_view content)

@@ -6,6 +6,7 @@
 #include "ipc/messages.pb.h"
 
 #include <chrono>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,9 +45,6 @@ std::string render_notice(const Notice& notice, const Reporter& reporter);
 
 // "Received: by HOST (NAME)" with the id of the notice.
 std::string render_received(const Reporter& reporter, std::string_view notice_id, std::time_t now);
-
-// "Sun, 22 Nov 2026 06:07:24 +0000 (UTC)". RFC 5322 s3.3.
-std::string mail_date(std::time_t time);
 
 // The header block of a message, up to the empty line or the first line that is no header.
 std::string_view header_block(std::string_view content);

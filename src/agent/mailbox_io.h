@@ -1,0 +1,16 @@
+// What mailbox files and Maildirs share: copying, making directories.
+#pragma once
+
+#include "agent/local_form.h"
+#include "agent/mailbox.h"
+
+namespace facteur::agent {
+
+// Head, content in local form, tail. The error is errno.
+std::expected<void, int> write_local_form(int fd, const MailboxMessage& message, FromLines from_lines,
+                                          std::string_view tail);
+
+// All directories above the path's last component, mode 0700. errno tells why not.
+bool make_directories_above(const std::string& path);
+
+} // namespace facteur::agent

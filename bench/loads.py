@@ -1,0 +1,180 @@
+"""The loads. Each knows the settings it needs, sends messages, and waits until the last one has arrived."""
+import asyncio
+import pwd
+import socket
+import subprocess
+import threading
+import time
+
+from instance import free_port
+
+
+def smtp_source(port, recipient, messages, sessions, size):
+    subprocess.run(["/usr/sbin/smtp-source", "-4", "-s", str(sessions), "-m", str(messages), "-l", str(size), "-C", "20",
+                    "-f", "sender@source.example", "-t", recipient, f"127.0.0.1:{port}"], check=True, timeout=600)
+
+
+class Relay:
+    """smtp-source -> MTA -> smtp-sink: done when the sink has every message."""
+    name = "relay"
+    unit = "messages"
+
+    def __init__(self):
+        self.port = free_port()
+        self.main_cf = {"relayhost": f"[127.0.0.1]:{self.port}"}
+
+    def run(self, instance, messages, sessions, size):
+        # The sink ends by itself after that many messages.
+        sink = subprocess.Popen(["/usr/sbin/smtp-sink", "-4", "-u", "nobody", "-M", str(messages), f"127.0.0.1:{self.port}", "1024"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(0.2)
+            start = time.monotonic()
+            smtp_source(instance.port, "user@sink.example", messages, sessions, size)
+            sink.wait(timeout=600)
+            return time.monotonic() - start
+        finally:
+            sink.kill()
+            sink.wait()
+
+
+class Accept:
+    """smtp-source -> MTA, which discards: how fast messages are taken and made safe."""
+    name = "accept"
+    unit = "messages"
+    main_cf = {"default_transport": "discard:", "relay_transport": "discard:"}
+
+    def run(self, instance, messages, sessions, size):
+        start = time.monotonic()
+        smtp_source(instance.port, "user@sink.example", messages, sessions, size)
+        return time.monotonic() - start
+
+
+class Maildir:
+    """smtp-source -> MTA -> one Maildir: done when the queue is empty."""
+    name = "maildir"
+    unit = "messages"
+
+    def __init__(self):
+        account = pwd.getpwnam("postfix")
+        self.main_cf = {
+            "virtual_mailbox_domains": "box.example",
+            "virtual_mailbox_base": "@ROOT@/mail",
+            "virtual_mailbox_maps": "static:user/",
+            "virtual_minimum_uid": "1",
+            "virtual_uid_maps": f"static:{account.pw_uid}",
+            "virtual_gid_maps": f"static:{account.pw_gid}",
+        }
+
+    def run(self, instance, messages, sessions, size):
+        start = time.monotonic()
+        smtp_source(instance.port, "user@box.example", messages, sessions, size)
+        instance.await_empty_queue()
+        return time.monotonic() - start
+
+
+class RecipientSink:
+    """An SMTP server on many loopback addresses that counts recipients."""
+
+    def __init__(self, addresses, port):
+        self.accepted = 0
+        self.changed = threading.Condition()
+        self.loop = asyncio.new_event_loop()
+        ready = threading.Event()
+
+        async def serve():
+            for address in addresses:
+                await asyncio.start_server(self.session, address, port, backlog=200)
+            ready.set()
+
+        self.loop.create_task(serve())
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        ready.wait(30)
+
+    async def session(self, reader, writer):
+        recipients = 0
+        writer.write(b"220 sink ESMTP\r\n")
+        try:
+            while line := await reader.readline():
+                verb = line[:4].upper()
+                if verb == b"EHLO":
+                    writer.write(b"250-sink\r\n250-PIPELINING\r\n250-SIZE\r\n250 8BITMIME\r\n")
+                elif verb == b"DATA":
+                    writer.write(b"354 go\r\n")
+                    await reader.readuntil(b"\r\n.\r\n")
+                    writer.write(b"250 ok\r\n")
+                    with self.changed:
+                        self.accepted += recipients
+                        self.changed.notify()
+                    recipients = 0
+                elif verb == b"QUIT":
+                    writer.write(b"221 bye\r\n")
+                    break
+                else:
+                    recipients += verb == b"RCPT"
+                    writer.write(b"250 ok\r\n")
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        writer.close()
+
+    def wait(self, count, seconds=300):
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.accepted >= count, seconds):
+                raise RuntimeError(f"{self.accepted} of {count} recipients arrived")
+        return self.accepted
+
+
+class ManyRecipients:
+    """One message to 10,000 recipients in 200 domains, each domain a destination of its own."""
+    name = "list"
+    unit = "recipients"
+    domains = 200
+
+    def __init__(self):
+        self.port = free_port()
+        self.addresses = [f"127.0.0.{n}" for n in range(2, 2 + self.domains)]
+        self.main_cf = {
+            "transport_maps": "texthash:@ROOT@/etc/transport",
+            "smtpd_recipient_limit": "20000",
+            "smtp_connect_timeout": "10s",
+        }
+        self.sink = None
+
+    def run(self, instance, recipients, sessions, size):
+        table = instance.root / "etc/transport"
+        if not self.sink:
+            self.sink = RecipientSink(self.addresses, self.port)
+        table.write_text("".join(f"d{n}.example smtp:[{address}]:{self.port}\n" for n, address in enumerate(self.addresses)))
+        already = self.sink.accepted
+        start = time.monotonic()
+        self.send(instance.port, recipients, size)
+        self.sink.wait(already + recipients)
+        return time.monotonic() - start
+
+    def send(self, port, recipients, size):
+        with socket.create_connection(("127.0.0.1", port), 60) as connection:
+            replies = connection.makefile("rb")
+
+            def reply():
+                while (line := replies.readline())[3:4] == b"-":
+                    pass
+                if line[:1] not in b"23":
+                    raise RuntimeError(f"refused: {line!r}")
+
+            reply()
+            connection.sendall(b"EHLO source.example\r\n")
+            reply()
+            connection.sendall(b"MAIL FROM:<sender@source.example>\r\n")
+            reply()
+            for first in range(0, recipients, 100):
+                group = range(first, min(first + 100, recipients))
+                connection.sendall(b"".join(b"RCPT TO:<u%d@d%d.example>\r\n" % (n, n % self.domains) for n in group))
+                for _ in group:
+                    reply()
+            connection.sendall(b"DATA\r\n")
+            reply()
+            body = (b"x" * 70 + b"\r\n") * max(1, size // 72)
+            connection.sendall(b"From: sender@source.example\r\nSubject: list\r\n\r\n" + body + b".\r\n")
+            reply()
+            connection.sendall(b"QUIT\r\n")
+            reply()

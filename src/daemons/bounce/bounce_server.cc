@@ -128,31 +128,21 @@ bool BounceServer::append(const ipc::BounceAppend& append) const
     return done.has_value();
 }
 
-std::optional<std::string_view> BounceServer::log_queue(ipc::BounceFlush::Kind kind) const
-{
-    switch (kind) {
-    case ipc::BounceFlush::BOUNCE:
-    case ipc::BounceFlush::VERP:
-        return queue::kBounce;
-    case ipc::BounceFlush::WARN:
-        return queue::kDefer;
-    case ipc::BounceFlush::TRACE:
-        return queue::kTrace;
-    default:
-        return std::nullopt;
-    }
-}
-
 event::Task<bool> BounceServer::flush(ipc::BounceFlush flush)
 {
+    const ipc::BounceFlush::Kind kind = flush.kind();
+    const bool logged = kind != ipc::BounceFlush::ONE;
     Subject subject(std::move(flush), *spool_);
-    const auto queue = log_queue(subject.request.kind());
-    if (const auto loaded = subject.load(queue); !loaded) {
+    if (const auto loaded = subject.load(logged ? std::optional<std::string_view>(service_queue_) : std::nullopt);
+        !loaded) {
         log::warning("{}: {}", subject.id(), loaded.error().message());
         co_return false;
     }
+    // Reasons of deferrals pile up over attempts; only recipients that are still waiting count.
+    if (service_queue_ == queue::kDefer)
+        subject.forget_settled();
     bool ok = true;
-    switch (subject.request.kind()) {
+    switch (kind) {
     case ipc::BounceFlush::WARN:
         ok = co_await notify_delay(subject);
         break;
@@ -167,8 +157,9 @@ event::Task<bool> BounceServer::flush(ipc::BounceFlush flush)
         break;
     }
     // A message that is late is still being tried: its reasons stay.
-    if (ok && queue && subject.request.kind() != ipc::BounceFlush::WARN)
-        if (const auto removed = spool_->remove(*queue, subject.id()); !removed && removed.error().code != ENOENT)
+    if (ok && logged && kind != ipc::BounceFlush::WARN)
+        if (const auto removed = spool_->remove(service_queue_, subject.id());
+            !removed && removed.error().code != ENOENT)
             log::warning("{}: {}", subject.id(), removed.error().message());
     co_return ok;
 }
@@ -228,7 +219,6 @@ event::Task<bool> BounceServer::notify_failure_singly(Subject& subject)
 
 event::Task<bool> BounceServer::notify_delay(Subject& subject)
 {
-    subject.forget_settled();
     const bool nobody = subject.sender().empty() || text::iequals(subject.sender(), settings_.double_bounce_sender);
     Entries wanting = who_wants(subject, ipc::notify::delay);
     if (!nobody && !wanting.empty()) {
@@ -255,7 +245,7 @@ event::Task<bool> BounceServer::notify_trace(Subject& subject)
         co_return true;
     }
     constexpr std::uint32_t kAsked = ipc::deliver_flag::trace_verify | ipc::deliver_flag::trace_record;
-    const bool asked = (subject.request.flags() & kAsked) != 0;
+    const bool asked = ((subject.request.flags() | subject.request.envelope().trace_flags()) & kAsked) != 0;
     Entries wanting = asked ? everyone(subject) : who_wants(subject, ipc::notify::success);
     if (wanting.empty())
         co_return true;

@@ -59,7 +59,6 @@ private:
     // Queues one notice. The new queue id, or nothing when cleanup did not take it.
     event::Task<std::optional<std::string>> post(Subject& subject, NoticeKind kind, Addressing who, Entries recipients,
                                                  Attach attach);
-    [[nodiscard]] std::optional<std::string_view> log_queue(ipc::BounceFlush::Kind kind) const;
     [[nodiscard]] Attach wanted(const Subject& subject, Attach otherwise) const;
 
     std::optional<queue::Spool> spool_;

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-
 namespace facteur::bounce {
 
 namespace {
@@ -152,7 +151,7 @@ private:
             line("Original-Recipient: {}", text::printable(recipient.dsn_orcpt(), text::Utf8::allow));
         else {
             const std::string& original = recipient.original().empty() ? recipient.address() : recipient.original();
-            line("Original-Recipient: {};{}", address_type(original), original);
+            line("Original-Recipient: rfc822;{}", original);
         }
         line("Action: {}", notice_.kind == NoticeKind::failure ? "failed" : dsn.action());
         line("Status: {}", dsn.status());

@@ -43,8 +43,8 @@ public:
     // `socket_path`: "private/" + rewrite_service_name.
     explicit RewriteClient(event::Loop& loop, std::string socket_path = "private/rewrite");
 
-    // The completed address. `context` is "local", "remote" or "invalid" (local_header_rewrite_clients decides);
-    // `address` is in external (quoted) form, as is the answer.
+    // The completed address, internal form in and out. `context` is "local", "remote" or "invalid"
+    // (local_header_rewrite_clients decides).
     event::Task<std::expected<std::string, IpcError>> rewrite(std::string context, std::string address);
 
     // Transport, nexthop, recipient and flags (ipc/flags.h) of an address in internal form.

@@ -1,0 +1,29 @@
+// smtpd as a daemon: builds the context, then runs one session a connection.
+#pragma once
+
+#include "daemons/smtpd/context.h"
+#include "service/service.h"
+
+#include <memory>
+
+namespace facteur::smtpd {
+
+class SmtpServer final : public service::Server {
+public:
+    std::expected<void, std::string> before_jail(service::Process& process) override;
+    std::expected<void, std::string> after_jail(service::Process& process) override;
+    [[nodiscard]] Kind kind() const override { return Kind::connections; }
+    event::Task<void> connection(net::Accepted accepted) override;
+
+private:
+    void watch_tables();
+
+    service::Process* process_ = nullptr;
+    std::unique_ptr<Context> context_;
+    std::unique_ptr<Services> services_;
+    std::unique_ptr<event::Loop::Timer> table_check_;
+};
+
+std::unique_ptr<service::Server> make_server();
+
+} // namespace facteur::smtpd

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -55,6 +57,22 @@ T load(const char* from)
     T value;
     std::memcpy(&value, from, sizeof value);
     return value;
+}
+
+using MetaCopy = std::array<char, kMetaEnd>;
+
+// A commit may be writing the page meanwhile: two looks must agree.
+MetaCopy copy_meta(const char* page)
+{
+    constexpr int kLooks = 1000;
+    MetaCopy copy;
+    for (int look = 0; look < kLooks; ++look) {
+        std::memcpy(copy.data(), page, copy.size());
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        if (std::memcmp(copy.data(), page, copy.size()) == 0)
+            break;
+    }
+    return copy;
 }
 
 } // namespace
@@ -170,7 +188,8 @@ std::optional<LmdbFile::Snapshot> LmdbFile::read_meta(std::size_t offset, std::s
 {
     if (size_ < kMetaEnd || offset > size_ - kMetaEnd)
         return std::nullopt;
-    const char* meta = base_ + offset;
+    const MetaCopy copy = copy_meta(base_ + offset);
+    const char* meta = copy.data();
     if (load<std::uint32_t>(meta + kMetaMagic) != kMagic || load<std::uint32_t>(meta + kMetaVersion) != kVersion ||
         !(load<std::uint16_t>(meta + 10) & kMetaPage) || load<std::uint16_t>(meta + kMetaMainFlags) != 0)
         return std::nullopt;
@@ -200,6 +219,19 @@ std::expected<LmdbFile::Snapshot, std::string> LmdbFile::latest() const
     if (first && (!second || first->commit > second->commit))
         return *first;
     return *second;
+}
+
+// Whether what was found may be due to others who were writing. Pages that seem damaged may be new ones, behind the end
+// of what is mapped.
+bool LmdbFile::disturbed(const Snapshot& snapshot, Found found) const
+{
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const auto now = latest();
+    const std::uint64_t commits = now ? now->commit - snapshot.commit : 0;
+    if (found == Found::sound)
+        return commits >= 2;
+    struct stat st{};
+    return commits >= 1 || (::fstat(fd_, &st) == 0 && static_cast<std::size_t>(st.st_size) > size_);
 }
 
 std::optional<LmdbFile::Page> LmdbFile::page(const Snapshot& snapshot, std::uint64_t number) const
@@ -284,10 +316,7 @@ std::expected<std::optional<std::string>, std::string> LmdbFile::find(std::strin
         if (before->empty)
             return std::nullopt;
         auto result = search(*before, key);
-        const auto after = latest();
-        const std::uint64_t commits = after ? after->commit - before->commit : 0;
-        // Damage seen while somebody writes may be the writing.
-        if (commits < (result ? 2U : 1U))
+        if (!disturbed(*before, result ? Found::sound : Found::damage))
             return result;
     }
     return std::unexpected(errno_text(EBUSY));
@@ -335,9 +364,7 @@ std::expected<void, std::string> LmdbFile::for_each(const Visit& visit)
                                                   });
         // Nodes that share their bytes are damage too, and could fill the memory.
         const bool whole = walked && bytes <= size_;
-        const auto after = latest();
-        const std::uint64_t commits = after ? after->commit - before->commit : 0;
-        if (commits >= (whole ? 2U : 1U))
+        if (disturbed(*before, whole ? Found::sound : Found::damage))
             continue;
         if (!whole)
             return std::unexpected(std::string(kCorrupted));

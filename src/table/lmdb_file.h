@@ -57,6 +57,8 @@ private:
     void unmap();
     std::optional<Snapshot> read_meta(std::size_t offset, std::size_t page_size) const;
     std::expected<Snapshot, std::string> latest() const;
+    enum class Found { sound, damage };
+    bool disturbed(const Snapshot& snapshot, Found found) const;
     std::optional<Page> page(const Snapshot& snapshot, std::uint64_t number) const;
     std::optional<Node> leaf_node(const Snapshot& snapshot, const Page& page, std::size_t index) const;
     std::expected<std::optional<std::string>, std::string> search(const Snapshot& snapshot, std::string_view key) const;

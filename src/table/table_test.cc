@@ -124,7 +124,7 @@ TEST_F(TableTest, TextFilesAreReadWhole)
     const std::string path = file("t", "# comment\nkey value\n  more\nKEY again\n\"a b\" quoted\nlonely\n");
     EXPECT_EQ(ask("texthash:" + path, "Key"), "=value  more");
     EXPECT_EQ(lines_,
-              (std::vector<std::string>{path + ", line 4: duplicate entry: \"KEY\"",
+              (std::vector<std::string>{"warning: " + path + ", line 4: duplicate entry: \"KEY\"",
                                         "warning: " + path +
                                             ", line 6: expected format: key whitespace value -- ignoring this line"}));
     EXPECT_EQ(ask("texthash:" + path, "\"a b\""), "=quoted");

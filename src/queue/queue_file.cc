@@ -169,4 +169,19 @@ std::expected<void, SystemError> mark_recipient_done(int fd, std::uint64_t statu
     }
 }
 
+std::expected<void, SystemError> add_header_flags(int fd, std::uint32_t flags)
+{
+    const auto bytes = read_exactly(fd, 0, kContentOffset, "queue file");
+    if (!bytes)
+        return std::unexpected(bytes.error());
+    auto header = QueueFileHeader::parse(*bytes);
+    if (!header)
+        return std::unexpected(SystemError{"read header of", "queue file", EINVAL});
+    header->content_flags |= flags;
+    const std::string changed = header->encode();
+    if (::pwrite(fd, changed.data(), changed.size(), 0) != static_cast<ssize_t>(changed.size()))
+        return std::unexpected(SystemError::last("write header of", "queue file"));
+    return {};
+}
+
 } // namespace facteur::queue

@@ -30,6 +30,8 @@ inline constexpr std::uint32_t dots = 1;       // some line begins with '.': SMT
 inline constexpr std::uint32_t eight_bit = 2;  // some byte is not ASCII
 inline constexpr std::uint32_t long_lines = 4; // some line is longer than 998 bytes (smtp_line_length_limit acts)
 inline constexpr std::uint32_t eight_bit_headers = 8;
+// Not of the content, but kept beside it: the sender was told of the delay.
+inline constexpr std::uint32_t delay_warned = 1 << 16;
 } // namespace content_flag
 
 enum class RecipientState : char {
@@ -78,5 +80,8 @@ private:
 
 // Marks one recipient done; the byte is at header.status_offset() + its index.
 std::expected<void, SystemError> mark_recipient_done(int fd, std::uint64_t status_offset);
+
+// Sets bits of the header's content_flags in place.
+std::expected<void, SystemError> add_header_flags(int fd, std::uint32_t flags);
 
 } // namespace facteur::queue

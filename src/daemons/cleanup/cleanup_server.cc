@@ -150,7 +150,7 @@ private:
             co_return std::unexpected(SystemError{"fchmod", submission.path(), EIO});
         const int fd = submission.fd();
         const std::string path = submission.path();
-        auto flushed = co_await process_->pool.run([fd, path]() -> std::expected<void, SystemError> {
+        auto flushed = co_await process_->pool.run([fd, &path]() -> std::expected<void, SystemError> {
             if (::fsync(fd) != 0)
                 return std::unexpected(SystemError::last("fsync", path));
             const auto directory = open_file(path.substr(0, path.rfind('/')), O_RDONLY | O_DIRECTORY);

@@ -113,7 +113,7 @@ private:
             std::vector<std::string> odd;
             std::string error;
         };
-        Found found = co_await process_->pool.run([&spool, queue] {
+        Found found = co_await process_->pool.run([&spool, &queue] {
             Found result;
             const auto done = spool.scan(
                 queue,

@@ -341,8 +341,10 @@ void QueueManager::entry_answered(Entry entry, const ipc::DeliverReply& reply)
 void QueueManager::entry_lost(Entry entry)
 {
     // The agent died. What it finished is marked in the file; the rest is deferred for a moment.
-    entry.message->active->some_deferred = true;
-    close_entry(entry.message);
+    const MessagePtr message = entry.message;
+    message->active->some_deferred = true;
+    message->active->answer_lost = true;
+    close_entry(message);
 }
 
 void QueueManager::entry_suspended(Entry entry, const ipc::Dsn& why)
@@ -415,9 +417,14 @@ event::Task<bool> QueueManager::send_notices(MessagePtr message)
         co_return told&& sent;
     }
     const std::int64_t warn_at = active.envelope.warn_at_seconds();
-    if (warn_at > 0 && now_seconds() >= warn_at && !active.envelope.delay_warned()) {
+    if (warn_at > 0 && now_seconds() >= warn_at && (active.content_flags & queue::content_flag::delay_warned) == 0) {
         const bool sent = co_await flush_log(defer_, ipc::BounceFlush::WARN, message);
-        // Told once: the file's note of it is the access bits' business of the defer log, kept by that service.
+        if (sent) {
+            const auto file = open_file(spool_.path(queue::kActive, message->id), O_RDWR);
+            const auto noted = file ? queue::add_header_flags(file->get(), queue::content_flag::delay_warned) : std::unexpected(file.error());
+            if (!noted)
+                log::warning("{}: {}", message->id, noted.error().message());
+        }
         told = told && sent;
     }
     co_return told;
@@ -464,8 +471,10 @@ void QueueManager::put_off(const MessagePtr& message)
 {
     const std::int64_t now = now_seconds();
     const std::int64_t age = std::max<std::int64_t>(0, now - message->arrival_seconds);
-    message->next_try_seconds =
-        now + std::clamp<std::int64_t>(age, settings_.minimal_backoff.count(), settings_.maximal_backoff.count());
+    constexpr std::int64_t kSoon = 5;
+    const std::int64_t backoff =
+        std::clamp<std::int64_t>(age, settings_.minimal_backoff.count(), settings_.maximal_backoff.count());
+    message->next_try_seconds = now + (message->active->answer_lost ? std::min(kSoon, backoff) : backoff);
     message->reason = message->active->last_reason;
     for (const auto offset : message->active->newly_done)
         journal_->append(queue::RecordType::recipient_done, message->id,

@@ -83,7 +83,8 @@ def system_tests(tally, quick):
             command += ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
         if quick:
             command += ["-m", "not slow"]
-        status = subprocess.run([*command, "tests"], cwd=TOP).returncode
+        environment = dict(os.environ, FACTEUR_SBIN=f"{TOP}/build/stage/sbin", PYTHONDONTWRITEBYTECODE="1")
+        status = subprocess.run([*command, "tests"], cwd=TOP, env=environment).returncode
         if not tally.add_junit(f"{results}/pytest.xml") or (status and not tally.failed):
             tally.failed += 1
 

@@ -66,6 +66,8 @@ public:
     [[nodiscard]] SocketAddress local() const;
     // True when the peer closed or reset an idle connection (checked without waiting).
     [[nodiscard]] bool dead() const { return watch_.hung_up(); }
+    // True when something may wait to be read: on an idle connection, that the peer spoke unasked or closed.
+    [[nodiscard]] bool maybe_readable() const { return watch_.maybe_readable(); }
 
 private:
     std::expected<std::size_t, StreamError> write_some();

@@ -3,15 +3,17 @@
 #include "base/fd.h"
 #include "base/text.h"
 
-#include <cerrno>
-#include <ctime>
-#include <deque>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <ctime>
+#include <deque>
 
 namespace facteur::service {
 
@@ -40,7 +42,10 @@ const std::string& date_prefix()
 // One connected datagram socket with a bounded backlog.
 class DatagramSink : public log::Sink, private event::TurnEnd {
 public:
-    DatagramSink(event::Loop* loop, std::string socket_path) : loop_(loop), path_(std::move(socket_path)) { connect_socket(); }
+    DatagramSink(event::Loop* loop, std::string socket_path) : loop_(loop), path_(std::move(socket_path))
+    {
+        connect_socket();
+    }
     ~DatagramSink() override { flush(); }
 
     void write(log::Severity severity, std::string_view tag, std::string_view text) final
@@ -125,7 +130,8 @@ private:
         }
         if (dropped_ > 0 && backlog_.empty()) {
             const auto lost = std::exchange(dropped_, 0);
-            write(log::Severity::warning, log::tag(), fmt::format("warning: {} log lines were lost: the logger did not keep up", lost));
+            write(log::Severity::warning, log::tag(),
+                  fmt::format("warning: {} log lines were lost: the logger did not keep up", lost));
         }
     }
 
@@ -140,10 +146,16 @@ private:
 
 class PostlogSink final : public DatagramSink {
 public:
-    PostlogSink(event::Loop* loop, std::string path, std::string hostname) : DatagramSink(loop, std::move(path)), hostname_(std::move(hostname)) {}
+    PostlogSink(event::Loop* loop, std::string path, std::string hostname)
+        : DatagramSink(loop, std::move(path)), hostname_(std::move(hostname))
+    {
+    }
 
 private:
-    std::string make_line(log::Severity, std::string_view tag, std::string_view text) const override { return format_line(hostname_, tag, text) + '\n'; }
+    std::string make_line(log::Severity, std::string_view tag, std::string_view text) const override
+    {
+        return format_line(hostname_, tag, text) + '\n';
+    }
     bool may_join() const override { return true; }
     std::string hostname_;
 };
@@ -151,11 +163,15 @@ private:
 int syslog_level(log::Severity severity)
 {
     switch (severity) {
-    case log::Severity::info: return LOG_INFO;
-    case log::Severity::warning: return LOG_WARNING;
-    case log::Severity::error: return LOG_ERR;
+    case log::Severity::info:
+        return LOG_INFO;
+    case log::Severity::warning:
+        return LOG_WARNING;
+    case log::Severity::error:
+        return LOG_ERR;
     case log::Severity::fatal:
-    case log::Severity::panic: return LOG_CRIT;
+    case log::Severity::panic:
+        return LOG_CRIT;
     }
     return LOG_INFO;
 }
@@ -167,10 +183,34 @@ public:
 private:
     std::string make_line(log::Severity severity, std::string_view tag, std::string_view text) const override
     {
-        return fmt::format("<{}>{} {}[{}]: {}", facility_ | syslog_level(severity), date_prefix(), tag, ::getpid(), text);
+        return fmt::format("<{}>{} {}[{}]: {}", facility_ | syslog_level(severity), date_prefix(), tag, ::getpid(),
+                           text);
     }
     bool may_join() const override { return false; }
     int facility_;
+};
+
+// Effective ids back to root for as long as it lives, when the process gave them up for the time being only: the log
+// file stays root's while a tool works on the queue as the mail owner.
+class AsRootAgain {
+public:
+    AsRootAgain() : gid_(::getegid()), uid_(::geteuid()), away_(::getuid() == 0 && uid_ != 0)
+    {
+        if (away_ && (::seteuid(0) != 0 || ::setegid(0) != 0))
+            away_ = false; // root was given up for good
+    }
+    ~AsRootAgain()
+    {
+        if (away_ && (::setegid(gid_) != 0 || ::seteuid(uid_) != 0))
+            std::abort();
+    }
+    AsRootAgain(const AsRootAgain&) = delete;
+    AsRootAgain& operator=(const AsRootAgain&) = delete;
+
+private:
+    gid_t gid_;
+    uid_t uid_;
+    bool away_;
 };
 
 class FileSink final : public log::Sink {
@@ -179,8 +219,9 @@ public:
     void write(log::Severity severity, std::string_view tag, std::string_view text) override
     {
         const std::string line = format_line(hostname_, tag, text) + '\n';
+        const AsRootAgain root;
         // Opened for each line: these processes write a handful, and the file may be rotated under them.
-        const auto fd = open_file(path_, path_ == "/dev/stdout" ? O_WRONLY : O_WRONLY | O_APPEND | O_CREAT, 0644);
+        const auto fd = open_file(path_, path_ == "/dev/stdout" ? O_WRONLY : O_WRONLY | O_APPEND | O_CREAT, 0600);
         if (!fd || !write_all(fd->get(), line, path_))
             fmt::print(stderr, "{}: {}\n", tag, text);
         (void)severity;
@@ -195,7 +236,8 @@ private:
 
 std::string format_line(std::string_view hostname, std::string_view tag, std::string_view text)
 {
-    return fmt::format("{} {} {}[{}]: {}", date_prefix(), hostname.substr(0, hostname.find('.')), tag, ::getpid(), text);
+    return fmt::format("{} {} {}[{}]: {}", date_prefix(), hostname.substr(0, hostname.find('.')), tag, ::getpid(),
+                       text);
 }
 
 std::unique_ptr<log::Sink> make_postlog_sink(event::Loop* loop, std::string socket_path, std::string hostname)
@@ -216,10 +258,11 @@ std::unique_ptr<log::Sink> make_file_sink(std::string path, std::string hostname
 int facility_code(std::string_view name)
 {
     static const std::map<std::string_view, int> codes{
-        {"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"cron", LOG_CRON},     {"daemon", LOG_DAEMON}, {"ftp", LOG_FTP},
-        {"kern", LOG_KERN},     {"lpr", LOG_LPR},           {"mail", LOG_MAIL},     {"news", LOG_NEWS},     {"syslog", LOG_SYSLOG},
-        {"user", LOG_USER},     {"uucp", LOG_UUCP},         {"local0", LOG_LOCAL0}, {"local1", LOG_LOCAL1}, {"local2", LOG_LOCAL2},
-        {"local3", LOG_LOCAL3}, {"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6}, {"local7", LOG_LOCAL7},
+        {"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"cron", LOG_CRON},     {"daemon", LOG_DAEMON},
+        {"ftp", LOG_FTP},       {"kern", LOG_KERN},         {"lpr", LOG_LPR},       {"mail", LOG_MAIL},
+        {"news", LOG_NEWS},     {"syslog", LOG_SYSLOG},     {"user", LOG_USER},     {"uucp", LOG_UUCP},
+        {"local0", LOG_LOCAL0}, {"local1", LOG_LOCAL1},     {"local2", LOG_LOCAL2}, {"local3", LOG_LOCAL3},
+        {"local4", LOG_LOCAL4}, {"local5", LOG_LOCAL5},     {"local6", LOG_LOCAL6}, {"local7", LOG_LOCAL7},
     };
     const auto found = codes.find(name);
     return found == codes.end() ? LOG_MAIL : found->second;

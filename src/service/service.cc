@@ -408,10 +408,12 @@ namespace {
 // A tool speaks to the person at the terminal and to the log.
 class TeeSink final : public log::Sink {
 public:
+    // Without a name nothing is said to the person.
     TeeSink(std::string program, std::unique_ptr<log::Sink> logger) : program_(std::move(program)), logger_(std::move(logger)) {}
     void write(log::Severity severity, std::string_view tag, std::string_view text) override
     {
-        fmt::print(stderr, "{}: {}\n", program_, text);
+        if (!program_.empty())
+            fmt::print(stderr, "{}: {}\n", program_, text);
         logger_->write(severity, tag, text);
     }
     void flush() override { logger_->flush(); }
@@ -421,21 +423,30 @@ private:
     std::unique_ptr<log::Sink> logger_;
 };
 
+std::unique_ptr<log::Sink> make_tool_logger(const Config& config)
+{
+    const std::string& file = config.get(config::params::maillog_file);
+    if (file.empty())
+        return make_syslog_sink(nullptr, facility_code(config.get(config::params::syslog_facility)));
+    if (::geteuid() == 0 || ::access(file.c_str(), W_OK) == 0)
+        return make_file_sink(file, config.get(config::params::myhostname));
+    return make_postlog_sink(
+        nullptr, config.get(config::params::queue_directory) + "/public/" + config.get(config::params::postlog_service_name),
+        config.get(config::params::myhostname));
+}
+
 } // namespace
 
 void set_tool_log(const Config& config, std::string_view program)
 {
     log::set_tag(config.get(config::params::syslog_name) + "/" + std::string(program));
-    const std::string& file = config.get(config::params::maillog_file);
-    std::unique_ptr<log::Sink> logger;
-    if (file.empty())
-        logger = make_syslog_sink(nullptr, facility_code(config.get(config::params::syslog_facility)));
-    else if (::geteuid() == 0 || ::access(file.c_str(), W_OK) == 0)
-        logger = make_file_sink(file, config.get(config::params::myhostname));
-    else
-        logger = make_postlog_sink(nullptr, config.get(config::params::queue_directory) + "/public/" + config.get(config::params::postlog_service_name),
-                                   config.get(config::params::myhostname));
-    log::set_sink(std::make_unique<TeeSink>(std::string(program), std::move(logger)));
+    log::set_sink(std::make_unique<TeeSink>(std::string(program), make_tool_logger(config)));
+}
+
+void set_script_log(const Config& config, std::string tag)
+{
+    log::set_tag(tag);
+    log::set_sink(std::make_unique<TeeSink>(::isatty(STDERR_FILENO) ? std::move(tag) : std::string(), make_tool_logger(config)));
 }
 
 } // namespace facteur::service

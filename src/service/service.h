@@ -86,6 +86,8 @@ int run(int argc, char** argv, std::string_view program, MakeServer make);
 // Ends the process with a fatal line on a bad configuration.
 config::Config load_tool_config(std::string_view program, std::optional<std::string> directory);
 void set_tool_log(const config::Config& config, std::string_view program);
+// The same for postfix and postlog: what they say goes to the log under `tag`, and to a terminal when there is one.
+void set_script_log(const config::Config& config, std::string tag);
 
 // The log sink that the configuration asks for. Used by run() and master.
 void set_daemon_log(event::Loop* loop, const config::Config& config, std::string_view program);

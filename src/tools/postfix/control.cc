@@ -8,6 +8,7 @@
 #include "ipc/messages.pb.h"
 #include "service/instance.h"
 #include "tools/postfix/directories.h"
+#include "tools/postfix/recover.h"
 
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -131,6 +132,8 @@ int prepare_start(const Context& context)
         return fail("the Postfix mail system is already running");
     if (ensure_integrity(context, Depth::directories) != 0)
         return fail("Postfix integrity check failed!");
+    if (const auto recovered = recover_queue(context.config); !recovered)
+        return fail("queue recovery failed: " + recovered.error());
     log::info("starting the Postfix mail system");
     return 0;
 }

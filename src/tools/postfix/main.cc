@@ -2,7 +2,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "service/log_sinks.h"
 #include "service/service.h"
 #include "tools/postfix/control.h"
 
@@ -16,38 +15,6 @@
 namespace {
 
 using namespace facteur;
-
-// Says it to the log, and to a person when there is one at a terminal.
-class ScriptSink final : public log::Sink {
-public:
-    explicit ScriptSink(std::unique_ptr<log::Sink> logger)
-        : logger_(std::move(logger)), terminal_(::isatty(STDERR_FILENO) != 0)
-    {
-    }
-    void write(log::Severity severity, std::string_view tag, std::string_view text) override
-    {
-        if (terminal_)
-            fmt::print(stderr, "{}: {}\n", tag, text);
-        logger_->write(severity, tag, text);
-    }
-    void flush() override { logger_->flush(); }
-
-private:
-    std::unique_ptr<log::Sink> logger_;
-    bool terminal_;
-};
-
-void set_script_log(const config::Config& config)
-{
-    log::set_tag(config.get(config::params::syslog_name) + "/postfix-script");
-    const std::string& file = config.get(config::params::maillog_file);
-    // Beside the logging service, which may not run.
-    auto logger =
-        file.empty()
-            ? service::make_syslog_sink(nullptr, service::facility_code(config.get(config::params::syslog_facility)))
-            : service::make_file_sink(file, config.get(config::params::myhostname));
-    log::set_sink(std::make_unique<ScriptSink>(std::move(logger)));
-}
 
 // What commands that we run may ask for, as postfix(1) promises.
 void export_environment(const config::Config& config)
@@ -116,7 +83,7 @@ int main(int argc, char** argv)
     }
     const bool one_instance = directory || std::getenv("MAIL_CONFIG") != nullptr;
     const config::Config config = service::load_tool_config("postfix", directory);
-    set_script_log(config);
+    service::set_script_log(config, config.get(config::params::syslog_name) + "/postfix-script");
     log::set_verbosity(verbosity);
     if (!one_instance)
         run_wrapper(config, argc, argv);

@@ -265,9 +265,9 @@ std::expected<Options, std::string> parse_options(std::string_view program, int 
     Parser parser(options);
     while (optind < argc) {
         // -q may stand alone, and getopt cannot say that a value is optional.
-        if (std::string_view(argv[optind]) == "-q") {
+        if (const int next = std::max(optind, 1); next < argc && std::string_view(argv[next]) == "-q") {
             options.mode = Mode::flush;
-            ++optind;
+            optind = next + 1;
             continue;
         }
         const int letter = ::getopt(argc, argv, kLetters);

@@ -6,6 +6,9 @@
 #include "daemons/bounce/verp.h"
 #include "ipc/flags.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <ctime>
 
@@ -65,6 +68,19 @@ Entries everyone(const Subject& subject)
     return out;
 }
 
+// A file and the directory entry that names it.
+std::expected<void, SystemError> flush_to_disk(const std::string& path)
+{
+    for (const std::string& one : {path, path.substr(0, path.rfind('/'))}) {
+        const auto file = open_file(one, O_RDONLY);
+        if (!file)
+            return std::unexpected(file.error());
+        if (::fsync(file->get()) != 0)
+            return std::unexpected(SystemError::last("fsync", one));
+    }
+    return {};
+}
+
 } // namespace
 
 std::expected<void, std::string> BounceServer::before_jail(service::Process& process)
@@ -89,6 +105,7 @@ std::expected<void, std::string> BounceServer::after_jail(service::Process& proc
 {
     const config::Config& config = process.config;
     settings_ = read_settings(config);
+    pool_ = &process.pool;
     spool_.emplace(config.get(params::hash_queue_names), static_cast<int>(config.get(params::hash_queue_depth)));
     ids_.emplace(config.get(params::enable_long_queue_ids) ? queue::IdForm::long_form : queue::IdForm::short_form);
     cleanup_ = std::make_unique<ipc::Client>(process.loop, "public/" + config.get(params::cleanup_service_name));
@@ -104,7 +121,8 @@ event::Task<void> BounceServer::request(ipc::Request request, std::shared_ptr<ip
     if (request.method == ipc::Method::bounce_append) {
         ipc::BounceAppend append_request;
         if (request.parse(append_request) && queue::valid_queue_id(append_request.queue_id())) {
-            reply.set_ok(append(append_request));
+            const bool ok = co_await append(append_request);
+            reply.set_ok(ok);
             from->answer(request, reply);
             co_return;
         }
@@ -120,12 +138,22 @@ event::Task<void> BounceServer::request(ipc::Request request, std::shared_ptr<ip
     from->answer_refused(request);
 }
 
-bool BounceServer::append(const ipc::BounceAppend& append) const
+// The agent marks the recipient done once this is answered: from then on the record is all that remembers it, so it
+// must be on disk. A deferral's record is a comment on a recipient that stays in the queue.
+event::Task<bool> BounceServer::append(const ipc::BounceAppend& append)
 {
-    const auto done = agent::append_to_log(spool_->path(service_queue_, append.queue_id()), append.entry());
-    if (!done)
-        log::warning("{}: {}", append.queue_id(), done.error().message());
-    return done.has_value();
+    const std::string path = spool_->path(service_queue_, append.queue_id());
+    const auto written = agent::append_to_log(path, append.entry());
+    if (!written) {
+        log::warning("{}: {}", append.queue_id(), written.error().message());
+        co_return false;
+    }
+    if (service_queue_ == queue::kDefer)
+        co_return true;
+    const auto flushed = co_await pool_->run([&path] { return flush_to_disk(path); });
+    if (!flushed)
+        log::warning("{}: {}", append.queue_id(), flushed.error().message());
+    co_return flushed.has_value();
 }
 
 event::Task<bool> BounceServer::flush(ipc::BounceFlush flush)

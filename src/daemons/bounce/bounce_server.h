@@ -42,7 +42,7 @@ public:
 private:
     using Entries = std::vector<const ipc::LogRecipient*>;
 
-    [[nodiscard]] bool append(const ipc::BounceAppend& append) const;
+    event::Task<bool> append(const ipc::BounceAppend& append);
     event::Task<bool> flush(ipc::BounceFlush flush);
     event::Task<bool> notify_failure(Subject& subject);
     event::Task<bool> notify_failure_singly(Subject& subject);
@@ -62,6 +62,7 @@ private:
     [[nodiscard]] Attach wanted(const Subject& subject, Attach otherwise) const;
 
     std::optional<queue::Spool> spool_;
+    event::WorkerPool* pool_ = nullptr;
     std::optional<queue::IdSource> ids_;
     Templates templates_;
     std::array<std::string, kNoticeKinds> texts_;

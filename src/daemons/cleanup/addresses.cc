@@ -177,6 +177,9 @@ std::expected<void, Refusal> Addresses::add_recipient(const queue::Recipient& gi
             recipient.set_original(original);
         else
             recipient.clear_original();
+        // What a notice calls the original recipient, when the client did not say (RFC 3461 s4.2).
+        if (recipient.dsn_orcpt().empty() && text::all_ascii(original))
+            recipient.set_dsn_orcpt("rfc822;" + original);
         recipient.set_address(std::move(target));
         keep(std::move(recipient));
     }

@@ -91,7 +91,7 @@ mail::ContentOptions Submission::content_options() const
     const bool local = envelope.rewrite_context() != "remote";
     mail::ContentOptions options = settings_.content;
     options.prepend = request_.prepend();
-    options.input = envelope.message_class() == "local" ? mail::InputLines::lf : mail::InputLines::crlf;
+    options.input = mail::InputLines::crlf; // pickup turns what sendmail was given into CRLF lines
     options.add_missing = local || settings_.always_add_missing_headers ? mail::AddMissing::yes : mail::AddMissing::no;
     options.message_id = mail::make_message_id(envelope.arrival_seconds(), request_.queue_id(), settings_.myhostname);
     options.date = mail::mail_date(envelope.arrival_seconds());
@@ -185,18 +185,19 @@ Verdict Submission::check_facts() const
 void Submission::note_utf8()
 {
     auto& envelope = *request_.mutable_envelope();
+    std::uint32_t needs = 0;
+    if (pass_->facts().header_8bit)
+        needs |= ipc::smtputf8::header;
+    if (!text::all_ascii(envelope.sender()))
+        needs |= ipc::smtputf8::sender;
+    for (const auto& recipient : envelope.recipients())
+        if (!text::all_ascii(recipient.address()))
+            needs |= ipc::smtputf8::recipient;
     std::uint32_t bits = envelope.smtputf8();
-    if (flag(request_, ipc::submit_flag::smtputf8))
+    if (flag(request_, ipc::submit_flag::smtputf8) || (needs != 0 && flag(request_, ipc::submit_flag::autodetect_utf8)))
         bits |= ipc::smtputf8::requested;
-    if (bits != 0 || flag(request_, ipc::submit_flag::autodetect_utf8)) {
-        if (pass_->facts().header_8bit)
-            bits |= ipc::smtputf8::header;
-        if (!text::all_ascii(envelope.sender()))
-            bits |= ipc::smtputf8::sender;
-        for (const auto& recipient : envelope.recipients())
-            if (!text::all_ascii(recipient.address()))
-                bits |= ipc::smtputf8::recipient;
-    }
+    if (bits != 0)
+        bits |= needs;
     envelope.set_smtputf8(bits);
 }
 

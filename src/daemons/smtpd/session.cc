@@ -261,7 +261,7 @@ event::Task<void> Session::dispatch(const Command& command, Words words)
     const Outcome outcome = co_await command.run(*this, words);
     if (outcome == Outcome::ok)
         ++count.done;
-    else
+    else if (outcome == Outcome::error)
         count_error();
     if (command.junk && junk_++ > settings().junk_command_limit)
         count_error();
@@ -359,6 +359,7 @@ event::Task<bool> Session::admitted()
 event::Task<void> Session::run()
 {
     log::info("connect from {}", facts.client.shown);
+    may_xforward = Context::matches(context.lists->xforward_hosts, facts.client);
     facts.trusted_context = co_await context.rewrites_as_local(facts.client);
     const bool welcome = co_await admitted();
     if (welcome && !context.standalone) {

@@ -23,8 +23,8 @@ namespace facteur::smtpd {
 class Session;
 using Words = std::vector<smtp::Word>;
 
-// Whether a command counts as an error of the client's.
-enum class Outcome { ok, error };
+// What became of a command. After restart the conversation begins anew: neither a success nor an error of the client's.
+enum class Outcome { ok, error, restart };
 
 struct Command {
     std::string_view verb;
@@ -44,6 +44,7 @@ public:
     Judge judge{context, facts};
     Transaction transaction;
     std::uint32_t discarded_keywords = 0;
+    bool may_xforward = false; // as the real client may, whatever XCLIENT says later
 
     [[nodiscard]] const Settings& settings() const { return context.settings; }
     // Puts a reply in line. 421 and 521 end the session after it.

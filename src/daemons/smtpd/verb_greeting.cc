@@ -92,8 +92,7 @@ event::Task<Outcome> ehlo(Session& session, const Words& words)
     offer(keyword::etrn, "ETRN");
     offer(keyword::xclient, "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT",
           Context::matches(lists.xclient_hosts, session.facts.client));
-    offer(keyword::xforward, "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT",
-          Context::matches(lists.xforward_hosts, session.facts.client));
+    offer(keyword::xforward, "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT", session.may_xforward);
     offer(keyword::enhancedstatuscodes, "ENHANCEDSTATUSCODES");
     offer(keyword::eightbitmime, "8BITMIME");
     offer(keyword::dsn, "DSN");

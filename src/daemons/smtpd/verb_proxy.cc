@@ -150,13 +150,13 @@ Applied apply_xforward(Session& session, const Attribute& attribute)
     return {};
 }
 
-std::optional<std::string> not_allowed(const Session& session, const Words& words, const config::MatchList& hosts)
+std::optional<std::string> not_allowed(const Session& session, const Words& words, bool authorized)
 {
     if (session.transaction.open)
         return "503 5.5.1 Error: MAIL transaction in progress";
     if (words.size() < 2)
         return fmt::format("501 5.5.4 Syntax: {} attribute=value...", session.facts.where);
-    if (!Context::matches(hosts, session.facts.client))
+    if (!authorized)
         return "550 5.7.0 Error: insufficient authorization";
     return std::nullopt;
 }
@@ -179,7 +179,8 @@ Applied each_attribute(const Words& words, const Apply& apply)
 
 event::Task<Outcome> xclient(Session& session, const Words& words)
 {
-    if (const auto refused = not_allowed(session, words, session.context.lists->xclient_hosts))
+    const bool authorized = Context::matches(session.context.lists->xclient_hosts, session.facts.client);
+    if (const auto refused = not_allowed(session, words, authorized))
         co_return session.refuse(*refused);
     session.facts.helo_name.reset();
     session.facts.sasl_username.clear();
@@ -200,12 +201,12 @@ event::Task<Outcome> xclient(Session& session, const Words& words)
             co_return session.refuse(*refused);
     }
     session.greet();
-    co_return Outcome::ok;
+    co_return Outcome::restart;
 }
 
 event::Task<Outcome> xforward(Session& session, const Words& words)
 {
-    if (const auto refused = not_allowed(session, words, session.context.lists->xforward_hosts))
+    if (const auto refused = not_allowed(session, words, session.may_xforward))
         co_return session.refuse(*refused);
     const Applied applied =
         each_attribute(words, [&](const Attribute& attribute) { return apply_xforward(session, attribute); });

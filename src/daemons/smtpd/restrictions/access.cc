@@ -113,8 +113,10 @@ Verdict act_discard(Query& query, std::string_view text)
 
 Verdict act_hold(Query& query, std::string_view text)
 {
-    log_trigger(query, "hold", text, "triggers HOLD action");
-    query.judge.facts().actions.submit_flags |= ipc::submit_flag::hold;
+    Actions& actions = query.judge.facts().actions;
+    if ((actions.submit_flags & ipc::submit_flag::hold) == 0) // one line a message
+        log_trigger(query, "hold", text, "triggers HOLD action");
+    actions.submit_flags |= ipc::submit_flag::hold;
     return Verdict::dunno;
 }
 

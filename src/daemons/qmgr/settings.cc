@@ -56,7 +56,8 @@ Settings read_settings(const config::Config& config)
     Settings settings;
     settings.active_limit = static_cast<std::size_t>(config.get(params::qmgr_message_active_limit));
     settings.minimal_backoff = whole(config.get(params::minimal_backoff_time));
-    settings.maximal_backoff = whole(config.get(params::maximal_backoff_time));
+    // Set the wrong way round, the shorter one rules nothing: the least wait is a promise to the destination.
+    settings.maximal_backoff = std::max(settings.minimal_backoff, whole(config.get(params::maximal_backoff_time)));
     settings.queue_lifetime = whole(config.get(params::maximal_queue_lifetime));
     settings.bounce_lifetime = whole(config.get(params::bounce_queue_lifetime));
     settings.queue_run_delay = whole(config.get(params::queue_run_delay));

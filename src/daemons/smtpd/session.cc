@@ -145,8 +145,11 @@ void Session::log_client()
         line += fmt::format(", sasl_sender={}", *facts.sasl_sender);
     if (!facts.forwarded.ident.empty())
         line += fmt::format(", orig_queue_id={}", facts.forwarded.ident);
-    if (!facts.forwarded.name.empty() || !facts.forwarded.address.empty())
-        line += fmt::format(", orig_client={}[{}]", facts.forwarded.name, facts.forwarded.address);
+    const auto& [given, name, address, port, protocol, helo, ident, domain] = facts.forwarded;
+    if (name == "unknown" && address == "unknown")
+        line += ", orig_client=unknown";
+    else if (!name.empty() || !address.empty())
+        line += fmt::format(", orig_client={}[{}]", name, address);
     log::info("{}", line);
 }
 
@@ -333,7 +336,10 @@ event::Task<bool> Session::admitted()
     const Settings& limits = settings();
     const bool limited = limits.count_limit > 0 || limits.rate_limit > 0 || limits.message_rate_limit > 0 ||
                          limits.recipient_rate_limit > 0;
-    if (!limited || context.standalone || Context::matches(context.lists->event_limit_exceptions, facts.client))
+    // A proxy that speaks for others is not counted itself.
+    rate_limited = limited && !context.standalone && !Context::matches(context.lists->xclient_hosts, facts.client) &&
+                   !Context::matches(context.lists->event_limit_exceptions, facts.client);
+    if (!rate_limited || (limits.count_limit <= 0 && limits.rate_limit <= 0))
         co_return true;
     counted_address_ = facts.client.address;
     const auto counts = co_await context.services->count(ipc::AnvilRequest::CONNECT, facts.client.address);

@@ -44,7 +44,9 @@ public:
     Judge judge{context, facts};
     Transaction transaction;
     std::uint32_t discarded_keywords = 0;
-    bool may_xforward = false; // as the real client may, whatever XCLIENT says later
+    // Of the real client, whatever XCLIENT says later.
+    bool may_xforward = false;
+    bool rate_limited = false; // smtpd_client_*_limit apply
 
     [[nodiscard]] const Settings& settings() const { return context.settings; }
     // Puts a reply in line. 421 and 521 end the session after it.

@@ -360,6 +360,8 @@ TEST_F(SessionTest, Chunking)
     EXPECT_EQ(services.content, "Subject: t\r\n\r\n.\r\na\r\nbc\r\n");
 }
 
+TEST(Session, IsSmallWhileIdle) { EXPECT_LT(sizeof(Session), 4096u); }
+
 TEST_F(SessionTest, FirstLineThatIsNoHeader)
 {
     services.answer.set_queue_id("Q");

@@ -149,8 +149,6 @@ event::Task<Outcome> vrfy(Session& session, const Words& words)
         co_return session.refuse("502 5.5.1 VRFY command is disabled");
     if (settings.helo_required && !session.greeted())
         co_return session.refuse("503 5.5.1 Error: send HELO/EHLO first");
-    if (session.transaction.open)
-        co_return session.refuse("503 5.5.1 Error: MAIL transaction in progress");
     const bool utf8 = settings.smtputf8_enable && session.offers(smtp::ehlo::smtputf8);
     if (words.size() < 2)
         co_return session.refuse(fmt::format("501 5.5.4 Syntax: VRFY address{}", utf8 ? " [SMTPUTF8]" : ""));

@@ -29,8 +29,7 @@ smtp::Offered offered(const Session& session)
 // True when anvil says that a rate limit is exceeded; the event is counted either way.
 event::Task<bool> over_rate(Session& session, ipc::AnvilRequest::Operation operation, long limit, std::string_view what)
 {
-    if (limit <= 0 || session.context.standalone ||
-        Context::matches(session.context.lists->event_limit_exceptions, session.facts.client))
+    if (limit <= 0 || !session.rate_limited)
         co_return false;
     const auto counts = co_await session.context.services->count(operation, session.facts.client.address);
     if (!counts || counts->rate() <= static_cast<std::uint32_t>(limit))

@@ -59,7 +59,7 @@ class Ports:
 
     def __init__(self):
         worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-        self.last = 20000 + 600 * (int(re.sub(r"\D", "", worker) or 0) % 20)
+        self.last = 20000 + 600 * (int(re.sub(r"\D", "", worker) or 0) % 20) + os.getpid() % 400
 
     def take(self):
         while True:

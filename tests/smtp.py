@@ -120,6 +120,8 @@ class Sink(threading.Thread):
             elif verb == "RCPT":
                 recipients.append(line[8:].split(">")[0].lstrip("<"))
                 say("250 2.1.5 ok")
+            elif verb == "DATA" and not recipients:
+                say("554 5.5.1 no valid recipients")
             elif verb == "DATA":
                 say("354 go")
                 text = b""

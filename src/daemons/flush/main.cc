@@ -1,7 +1,8 @@
 // flush: delivery on request, for ETRN, "postqueue -s" and "postqueue -i". Source: flush(8), ETRN_README.
 //
-// The queue manager knows every deferred message by destination, so no record is kept here: this service decides which
-// destinations may be asked for (fast_flush_domains) and passes the wish on.
+// The queue manager lists every deferred message from memory, so no record by destination is kept here: this service
+// decides which destinations may be asked for (fast_flush_domains), picks their messages from the list, and passes
+// their ids on.
 #include "base/log.h"
 #include "base/text.h"
 #include "config/match_list.h"
@@ -96,11 +97,40 @@ private:
         }
         if (!*eligible)
             co_return Status::DENY;
+        ipc::ListRequest wanted;
+        wanted.set_with_recipients(true);
+        do {
+            ipc::ListReply list;
+            const auto listed =
+                co_await qmgr_->call(ipc::Method::list, wanted, list, {}, ipc::Client::Repeat::never, kPatience);
+            if (!listed) {
+                log::warning("queue manager: {}", ipc::to_string(listed.error()));
+                co_return Status::FAIL;
+            }
+            ipc::QueueChange change = messages_for(site, list);
+            if (change.queue_ids_size() > 0) {
+                const auto status = co_await pass_on(std::move(change));
+                if (status != Status::OK)
+                    co_return status;
+            }
+            wanted.set_chunk(list.next_chunk());
+        } while (wanted.chunk() != 0);
+        co_return Status::OK;
+    }
+
+    static ipc::QueueChange messages_for(std::string_view site, const ipc::ListReply& list)
+    {
+        const auto goes_there = [site](const ipc::ListEntry::Recipient& recipient) {
+            const std::string_view address = recipient.address();
+            const auto at = address.rfind('@');
+            return at != address.npos && text::iequals(address.substr(at + 1), site);
+        };
         ipc::QueueChange change;
-        change.set_operation(ipc::QueueChange::FLUSH_SITE);
-        change.set_site(std::move(site));
-        const auto status = co_await pass_on(std::move(change));
-        co_return status;
+        change.set_operation(ipc::QueueChange::FLUSH_ID);
+        for (const auto& entry : list.entries())
+            if (entry.queue() == "deferred" && std::ranges::any_of(entry.recipients(), goes_there))
+                change.add_queue_ids(entry.queue_id());
+        return change;
     }
 
     event::Task<Status::Status> send_file(std::string queue_id)

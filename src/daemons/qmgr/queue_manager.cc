@@ -214,7 +214,8 @@ void QueueManager::wake_at_next_due()
         due_timer_.reset();
         return;
     }
-    const std::int64_t wait = std::clamp<std::int64_t>(next - now_seconds(), 1, settings_.queue_run_delay.count());
+    const std::int64_t wait =
+        std::max<std::int64_t>(1, std::min<std::int64_t>(next - now_seconds(), settings_.queue_run_delay.count()));
     due_timer_ = loop_.call_at(event::Clock::now() + seconds(wait), [this] { run_due(); });
 }
 
@@ -421,7 +422,8 @@ event::Task<bool> QueueManager::send_notices(MessagePtr message)
         const bool sent = co_await flush_log(defer_, ipc::BounceFlush::WARN, message);
         if (sent) {
             const auto file = open_file(spool_.path(queue::kActive, message->id), O_RDWR);
-            const auto noted = file ? queue::add_header_flags(file->get(), queue::content_flag::delay_warned) : std::unexpected(file.error());
+            const auto noted = file ? queue::add_header_flags(file->get(), queue::content_flag::delay_warned)
+                                    : std::unexpected(file.error());
             if (!noted)
                 log::warning("{}: {}", message->id, noted.error().message());
         }
@@ -473,7 +475,8 @@ void QueueManager::put_off(const MessagePtr& message)
     const std::int64_t age = std::max<std::int64_t>(0, now - message->arrival_seconds);
     constexpr std::int64_t kSoon = 5;
     const std::int64_t backoff =
-        std::clamp<std::int64_t>(age, settings_.minimal_backoff.count(), settings_.maximal_backoff.count());
+        std::max<std::int64_t>(settings_.minimal_backoff.count(),
+                               std::min<std::int64_t>(age, settings_.maximal_backoff.count())); // the minimum wins
     message->next_try_seconds = now + (message->active->answer_lost ? std::min(kSoon, backoff) : backoff);
     message->reason = message->active->last_reason;
     for (const auto offset : message->active->newly_done)

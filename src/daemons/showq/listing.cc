@@ -7,7 +7,7 @@ namespace facteur::showq {
 
 namespace {
 constexpr std::size_t kFilesPerChunk = 500;
-constexpr event::milliseconds kPatience{60'000};
+constexpr event::milliseconds kPatience{20'000}; // then the files tell, slowly but surely
 
 // A message can move while it is listed: active mail may be deferred by now and the other way around.
 constexpr std::string_view kUnknownToQueueManager[] = {queue::kMaildrop, queue::kIncoming, queue::kHold};

@@ -204,8 +204,11 @@ private:
     {
         ipc::SubmitReply reply;
         reply.set_status(result.status);
-        reply.set_enhanced_status(result.enhanced_status);
-        reply.set_reason(result.reason);
+        // What the status alone says, each client says in its own words.
+        if (result.reason != verdict(result.status).reason) {
+            reply.set_enhanced_status(result.enhanced_status);
+            reply.set_reason(result.reason);
+        }
         reply.set_queue_id(id);
         reply.set_size(size);
         to.answer(request, reply);

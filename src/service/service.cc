@@ -300,7 +300,8 @@ int fail(std::string_view text)
 std::expected<void, std::string> confine(const Config& config, const Options& options)
 {
     const std::string& queue_directory = config.get(config::params::queue_directory);
-    if (::geteuid() != 0)
+    // A session of `sendmail -bs` is its user's own.
+    if (::geteuid() != 0 || options.standalone)
         return {};
     const auto owner = find_account(config.get(config::params::mail_owner));
     if (!owner)

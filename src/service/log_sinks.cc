@@ -220,8 +220,14 @@ public:
     {
         const std::string line = format_line(hostname_, tag, text) + '\n';
         const AsRootAgain root;
+        if (path_ == "/dev/stdout") {
+            // Not opened anew: that would start again at the beginning of a regular file.
+            if (!write_all(STDOUT_FILENO, line, path_))
+                fmt::print(stderr, "{}: {}\n", tag, text);
+            return;
+        }
         // Opened for each line: these processes write a handful, and the file may be rotated under them.
-        const auto fd = open_file(path_, path_ == "/dev/stdout" ? O_WRONLY : O_WRONLY | O_APPEND | O_CREAT, 0600);
+        const auto fd = open_file(path_, O_WRONLY | O_APPEND | O_CREAT, 0600);
         if (!fd || !write_all(fd->get(), line, path_))
             fmt::print(stderr, "{}: {}\n", tag, text);
         (void)severity;

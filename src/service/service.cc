@@ -341,11 +341,27 @@ void set_daemon_log(event::Loop* loop, const Config& config, std::string_view pr
                                     config.get(config::params::myhostname)));
 }
 
+namespace {
+
+// Until main.cf has been read, master's environment tells where its own configuration wants the log.
+void set_early_log(std::string_view program)
+{
+    log::set_tag("postfix/" + std::string(program));
+    const char* const socket = std::getenv("POSTLOG_SERVICE");
+    const char* const host = std::getenv("POSTLOG_HOSTNAME");
+    if (socket && host)
+        log::set_sink(make_postlog_sink(nullptr, socket, host));
+    else if (std::getenv("FACTEUR_GENERATION"))
+        log::set_sink(make_syslog_sink(nullptr, facility_code("mail")));
+}
+
+} // namespace
+
 int run(int argc, char** argv, std::string_view program, MakeServer make)
 {
     ::signal(SIGPIPE, SIG_IGN);
     ::umask(077);
-    log::set_tag("postfix/" + std::string(program));
+    set_early_log(program);
     auto options = parse_options(argc, argv);
     if (!options)
         return fail(options.error());
@@ -424,16 +440,26 @@ private:
     std::unique_ptr<log::Sink> logger_;
 };
 
-std::unique_ptr<log::Sink> make_tool_logger(const Config& config)
+std::string postlog_path(const Config& config)
+{
+    return config.get(config::params::queue_directory) + "/public/" + config.get(config::params::postlog_service_name);
+}
+
+enum class Device { use, leave };
+
+std::unique_ptr<log::Sink> make_tool_logger(const Config& config, Device device)
 {
     const std::string& file = config.get(config::params::maillog_file);
     if (file.empty())
         return make_syslog_sink(nullptr, facility_code(config.get(config::params::syslog_facility)));
-    if (::geteuid() == 0 || ::access(file.c_str(), W_OK) == 0)
+    const std::string parent = file.substr(0, file.rfind('/') + 1);
+    // A tool's own standard output is for its caller; the log's is postlogd's.
+    if (file.starts_with("/dev/") && device == Device::leave)
+        return make_postlog_sink(nullptr, postlog_path(config), config.get(config::params::myhostname));
+    const bool may_write = ::access(file.c_str(), W_OK) == 0 || (errno == ENOENT && ::access(parent.c_str(), W_OK) == 0);
+    if (::geteuid() == 0 || may_write)
         return make_file_sink(file, config.get(config::params::myhostname));
-    return make_postlog_sink(
-        nullptr, config.get(config::params::queue_directory) + "/public/" + config.get(config::params::postlog_service_name),
-        config.get(config::params::myhostname));
+    return make_postlog_sink(nullptr, postlog_path(config), config.get(config::params::myhostname));
 }
 
 } // namespace
@@ -441,13 +467,13 @@ std::unique_ptr<log::Sink> make_tool_logger(const Config& config)
 void set_tool_log(const Config& config, std::string_view program)
 {
     log::set_tag(config.get(config::params::syslog_name) + "/" + std::string(program));
-    log::set_sink(std::make_unique<TeeSink>(std::string(program), make_tool_logger(config)));
+    log::set_sink(std::make_unique<TeeSink>(std::string(program), make_tool_logger(config, Device::leave)));
 }
 
 void set_script_log(const Config& config, std::string tag)
 {
     log::set_tag(tag);
-    log::set_sink(std::make_unique<TeeSink>(::isatty(STDERR_FILENO) ? std::move(tag) : std::string(), make_tool_logger(config)));
+    log::set_sink(std::make_unique<TeeSink>(::isatty(STDERR_FILENO) ? std::move(tag) : std::string(), make_tool_logger(config, Device::use)));
 }
 
 } // namespace facteur::service

@@ -41,6 +41,12 @@ std::vector<char*> pointers(std::vector<std::string>& words)
     ::_exit(1);
 }
 
+// Variables whose value is ours to say, whatever our own environment has.
+bool set_here(std::string_view name)
+{
+    return name == "MAIL_CONFIG" || name == "POSTLOG_SERVICE" || name == "POSTLOG_HOSTNAME";
+}
+
 } // namespace
 
 std::vector<std::string> worker_environment(const config::Config& config)
@@ -49,10 +55,16 @@ std::vector<std::string> worker_environment(const config::Config& config)
     for (const auto word : text::split_list(config.get(config::params::import_environment))) {
         if (word.find('=') != word.npos)
             out.emplace_back(word);
-        else if (const char* const value = std::getenv(std::string(word).c_str()); value && word != "MAIL_CONFIG")
+        else if (const char* const value = std::getenv(std::string(word).c_str()); value && !set_here(word))
             out.push_back(fmt::format("{}={}", word, value));
     }
     out.push_back("MAIL_CONFIG=" + config.directory());
+    // A worker that cannot read its configuration can still say so.
+    if (!config.get(config::params::maillog_file).empty()) {
+        out.push_back("POSTLOG_SERVICE=" + config.get(config::params::queue_directory) + "/public/" +
+                      config.get(config::params::postlog_service_name));
+        out.push_back("POSTLOG_HOSTNAME=" + config.get(config::params::myhostname));
+    }
     out.emplace_back("PATH=/bin:/usr/bin:/sbin:/usr/sbin");
     return out;
 }

@@ -135,6 +135,9 @@ void Master::log_missing(const Plan& plan) const
 {
     for (const std::string& line : plan.missing)
         log::warning("{}", line);
+    for (const ServicePlan& service : plan.services)
+        if (service.entry.type == config::SocketType::fifo)
+            log::info("service {}: a socket serves in the place of a fifo", service.entry.service_key());
 }
 
 void Master::run()

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "config/check.h"
 #include "config/master_cf.h"
 #include "event/loop.h"
 #include "ipc/client.h"
@@ -119,7 +120,7 @@ int ensure_integrity(const Context& context, Depth depth)
         return fail("no " + context.config.directory() + "/master.cf file found");
     if (const auto checked = check_services(context); !checked)
         return fail(checked.error());
-    for (const config::Problem& problem : context.config.warnings())
+    for (const config::Problem& problem : config::check(context.config))
         log::warning("{}", problem.message());
     for (const std::string& line : ownership_warnings(context.config, *who, depth))
         log::warning("{}", line);

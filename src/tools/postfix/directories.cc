@@ -183,7 +183,7 @@ std::expected<void, std::string> repair_programs(const Config& config, const Ide
 {
     if (!who.privileged)
         return {};
-    for (const std::string_view name : {"postdrop", "postqueue"}) {
+    for (const std::string_view name : {"postdrop", "postlog", "postqueue"}) {
         const std::string path = config.get(config::params::command_directory) + "/" + std::string(name);
         if (::access(path.c_str(), F_OK) != 0)
             continue;

@@ -285,7 +285,9 @@ int main(int argc, char** argv)
         if (::fcntl(fd, F_GETFL) < 0 && ::open("/dev/null", O_RDWR) != fd)
             return EX_OSERR;
     const std::string_view path(argc > 0 ? argv[0] : "sendmail");
-    const std::string program(path.substr(path.rfind('/') + 1));
+    std::string program(path.substr(path.rfind('/') + 1));
+    if (argc > 0)
+        argv[0] = program.data(); // what getopt(3) calls us
     log::set_tag("sendmail");
     if (::geteuid() != ::getuid())
         die("the Postfix sendmail command must be installed without set-uid root file permissions");

@@ -2,17 +2,16 @@
 // Source: postqueue(1).
 #include "base/log.h"
 #include "base/text.h"
-#include "config/match_list.h"
 #include "ipc/blocking_channel.h"
 #include "ipc/messages.pb.h"
 #include "net/address.h"
 #include "queue/queue_id.h"
 #include "service/privileges.h"
 #include "service/service.h"
-#include "table/table.h"
+#include "service/user_rights.h"
+#include "table/user_list.h"
 #include "tools/postqueue/listing.h"
 
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -97,17 +96,8 @@ void check_allowed(const Config& config, const config::StringParameter& users, s
     const auto owner = service::find_account(config.get(params::mail_owner));
     if (uid == 0 || (owner && owner->uid == uid))
         return;
-    const passwd* const account = ::getpwuid(uid);
-    const std::string name = account ? account->pw_name : "unknown";
-    const auto probe = [&config](std::string_view spec, std::string_view key) -> std::expected<bool, std::string> {
-        const auto found = table::open_table(spec, {}, config)->lookup(key);
-        if (!found)
-            return std::unexpected(found.error().text);
-        return found->has_value();
-    };
-    const auto list = config::MatchList::parse(
-        config.get(users), {.kind = config::ListKind::text, .parameter = std::string(users.name)}, probe);
-    const auto allowed = list ? list->matches(name) : std::expected<bool, std::string>(std::unexpected(list.error()));
+    const std::string name = service::login_name().value_or("unknown");
+    const auto allowed = table::user_is_listed(name, users, config);
     if (!allowed)
         give_up("{}: {}", users.name, allowed.error());
     if (!*allowed)
@@ -303,6 +293,12 @@ int run(int argc, char** argv)
     if (as_mailq && options.action == Action::none) {
         options.action = Action::list;
         options.wrong = optind < argc;
+    }
+    // Installed set-gid, so that it reaches the sockets: then not every directory that the caller names is good enough.
+    if (const auto good = service::authorize_directory(config::configuration_directory(options.directory)); !good) {
+        log::set_tag("postqueue");
+        log::error("{}", good.error().error);
+        give_up("{}", good.error().fatal);
     }
     const Config config = service::load_tool_config("postqueue", options.directory);
     service::set_tool_log(config, "postqueue");

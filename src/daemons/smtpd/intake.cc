@@ -70,13 +70,15 @@ std::string reply_to_submission(const ipc::SubmitReply& answer)
 {
     if (answer.status() == ipc::SUBMIT_OK)
         return fmt::format("250 2.0.0 Ok: queued as {}", answer.queue_id());
+    // Only a verdict on the content has words of its own, "550 5.7.1 no ads" or just "no ads"; our own troubles stay
+    // bland.
     const std::string& reason = answer.reason();
-    // A reason that is a whole reply ("550 5.7.1 no ads") is passed on as it is.
-    if (const auto line = smtp::parse_reply_line(reason); line && line->code >= 400 && line->status)
-        return reason;
-    if (!reason.empty() && !answer.enhanced_status().empty())
-        return fmt::format("{} {} {}", answer.enhanced_status().starts_with('4') ? 450 : 550, answer.enhanced_status(),
-                           reason);
+    if (answer.status() == ipc::SUBMIT_CONTENT && !reason.empty()) {
+        if (const auto line = smtp::parse_reply_line(reason); line && line->code >= 400 && line->status)
+            return reason;
+        const std::string& status = answer.enhanced_status();
+        return fmt::format("{} {} {}", status.starts_with('4') ? 450 : 550, status.empty() ? "5.7.1" : status, reason);
+    }
     for (const Outcome& outcome : kOutcomes)
         if (outcome.status == answer.status())
             return std::string(outcome.reply);
@@ -161,6 +163,7 @@ void Intake::note(const std::expected<ipc::SubmitReply, ipc::IpcError>& answer)
         answer_ = *answer;
     } else {
         log::warning("{}: cleanup service: {}", facts_.queue_id, ipc::to_string(answer.error()));
+        answer_.Clear();
         answer_.set_status(ipc::SUBMIT_WRITE);
     }
     if (answer_.status() != ipc::SUBMIT_OK)
@@ -194,8 +197,10 @@ event::Task<void> Intake::send_part()
 event::Task<ipc::SubmitReply> Intake::finish(Finish how)
 {
     decoder_.finish(content_);
-    if (too_big_)
+    if (too_big_) {
+        answer_.Clear(); // what cleanup said of earlier parts no longer counts
         answer_.set_status(ipc::SUBMIT_SIZE);
+    }
     const bool drop = how == Finish::drop || too_big_;
     if (!drop && !refused_) {
         co_await send(true);

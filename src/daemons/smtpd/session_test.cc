@@ -226,8 +226,9 @@ TEST_F(SessionTest, PassesCleanupsVerdictOn)
     const Case cases[] = {
         {ipc::SUBMIT_WRITE, "", "451 4.3.0 Error: queue file write error\r\n"},
         {ipc::SUBMIT_SIZE, "", "552 5.3.4 Error: message file too big\r\n"},
-        {ipc::SUBMIT_HOPS, "", "554 5.4.0 Error: too many hops\r\n"},
+        {ipc::SUBMIT_HOPS, "too many hops", "554 5.4.0 Error: too many hops\r\n"},
         {ipc::SUBMIT_CONTENT, "550 5.7.1 no ads", "550 5.7.1 no ads\r\n"},
+        {ipc::SUBMIT_CONTENT, "no ads", "550 5.7.1 no ads\r\n"},
     };
     for (const Case& c : cases) {
         services.answer.set_status(c.status);
@@ -341,6 +342,8 @@ TEST_F(SessionTest, LargeMessagesGoInParts)
     EXPECT_EQ(services.content, body);
 
     services.chunks = 0;
+    services.answer.set_enhanced_status("2.0.0");
+    services.answer.set_reason("Success");
     play("message_size_limit = 300000\n",
          {kGreeting, kHelo, kMail, kRcpt, kData, {body + ".\r\n", "552 5.3.4 Error: message file too big\r\n"}});
     EXPECT_EQ(services.aborts, 1);
@@ -360,7 +363,10 @@ TEST_F(SessionTest, Chunking)
     EXPECT_EQ(services.content, "Subject: t\r\n\r\n.\r\na\r\nbc\r\n");
 }
 
-TEST(Session, IsSmallWhileIdle) { EXPECT_LT(sizeof(Session), 4096u); }
+TEST(Session, IsSmallWhileIdle)
+{
+    EXPECT_LT(sizeof(Session), 4096u);
+}
 
 TEST_F(SessionTest, FirstLineThatIsNoHeader)
 {

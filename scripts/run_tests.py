@@ -40,6 +40,16 @@ class Tally:
         return True
 
 
+def failed_cases(file):
+    """The cases that failed in a JUnit file, named as pytest takes them."""
+    try:
+        root = xml.etree.ElementTree.parse(file).getroot()
+    except (OSError, xml.etree.ElementTree.ParseError):
+        return []
+    return [case.get("classname", "").replace(".", "/") + ".py::" + case.get("name", "")
+            for case in root.iter("testcase") if case.find("failure") is not None or case.find("error") is not None]
+
+
 def say(text):
     print(f"\n== {text}", flush=True)
 
@@ -78,14 +88,27 @@ def system_tests(tally, quick):
     build("release", "--target", "programs")
     must("cmake", "--install", "build/release", "--prefix", "build/stage", stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory() as results:
-        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={results}/pytest.xml", "-p", "no:cacheprovider"]
-        if subprocess.run([sys.executable, "-c", "import xdist"], stderr=subprocess.DEVNULL).returncode == 0:
-            command += ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
-        if quick:
-            command += ["-m", "not slow"]
         environment = dict(os.environ, FACTEUR_SBIN=f"{TOP}/build/stage/sbin", PYTHONDONTWRITEBYTECODE="1")
-        status = subprocess.run([*command, "tests"], cwd=TOP, env=environment).returncode
-        if not tally.add_junit(f"{results}/pytest.xml") or (status and not tally.failed):
+
+        def pytest(report, *arguments):
+            return subprocess.run([sys.executable, "-m", "pytest", "-q", f"--junit-xml={results}/{report}", "-p", "no:cacheprovider",
+                                   *arguments], cwd=TOP, env=environment).returncode
+
+        crowd = ["-m", "not slow"] if quick else []
+        if subprocess.run([sys.executable, "-c", "import xdist"], stderr=subprocess.DEVNULL).returncode == 0:
+            crowd += ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
+        status = pytest("crowd.xml", *crowd, "tests")
+        failed = failed_cases(f"{results}/crowd.xml")
+        if not tally.add_junit(f"{results}/crowd.xml"):
+            tally.failed += 1
+        elif 0 < len(failed) <= 20:
+            # Real processes side by side on a small machine: what failed in the crowd is tried once more, alone, and said.
+            say("once more, alone: " + " ".join(failed))
+            status = pytest("alone.xml", *failed)
+            tally.failed -= len(failed)
+            if not tally.add_junit(f"{results}/alone.xml"):
+                tally.failed += len(failed)
+        if status and not tally.failed:
             tally.failed += 1
 
 

@@ -1,8 +1,9 @@
 #include "base/fd.h"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 namespace facteur {
 

@@ -31,11 +31,16 @@ State& state()
 constexpr std::string_view prefix(Severity severity)
 {
     switch (severity) {
-    case Severity::info: return "";
-    case Severity::warning: return "warning: ";
-    case Severity::error: return "error: ";
-    case Severity::fatal: return "fatal: ";
-    case Severity::panic: return "panic: ";
+    case Severity::info:
+        return "";
+    case Severity::warning:
+        return "warning: ";
+    case Severity::error:
+        return "error: ";
+    case Severity::fatal:
+        return "fatal: ";
+    case Severity::panic:
+        return "panic: ";
     }
     return "";
 }
@@ -48,11 +53,26 @@ void set_sink(std::unique_ptr<Sink> sink)
     state().sink = std::move(sink);
 }
 
-Sink& sink() { return *state().sink; }
-void set_tag(std::string tag) { state().tag = std::move(tag); }
-const std::string& tag() { return state().tag; }
-void set_verbosity(int level) { state().verbosity = level; }
-int verbosity() { return state().verbosity; }
+Sink& sink()
+{
+    return *state().sink;
+}
+void set_tag(std::string tag)
+{
+    state().tag = std::move(tag);
+}
+const std::string& tag()
+{
+    return state().tag;
+}
+void set_verbosity(int level)
+{
+    state().verbosity = level;
+}
+int verbosity()
+{
+    return state().verbosity;
+}
 
 void write(Severity severity, std::string_view text)
 {
@@ -64,7 +84,10 @@ void write(Severity severity, std::string_view text)
     state().sink->write(severity, state().tag, line);
 }
 
-void flush() { state().sink->flush(); }
+void flush()
+{
+    state().sink->flush();
+}
 
 void panic_text(std::string_view text)
 {

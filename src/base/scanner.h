@@ -15,8 +15,8 @@ public:
     // 1..max_digits decimal digits, fewer than ten.
     std::optional<unsigned> digits(std::size_t max_digits);
     void expect(char c);
-    bool accept(char c);                      // takes c if it is next; never fails
-    bool accept_word(std::string_view word);  // ASCII case folded; never fails
+    bool accept(char c);                            // takes c if it is next; never fails
+    bool accept_word(std::string_view word);        // ASCII case folded; never fails
     std::string_view until(std::string_view stops); // up to, not including, any of these; may be empty
     std::string_view rest();
     void skip_space();

@@ -8,14 +8,38 @@
 
 namespace facteur::text {
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool is_alpha(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
-constexpr bool is_alnum(char c) { return is_digit(c) || is_alpha(c); }
-constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-constexpr bool is_printable(char c) { return c >= 32 && c < 127; }
-constexpr bool is_ascii(char c) { return static_cast<unsigned char>(c) < 128; }
+constexpr char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+constexpr char upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+}
+constexpr bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+constexpr bool is_alpha(char c)
+{
+    return lower(c) >= 'a' && lower(c) <= 'z';
+}
+constexpr bool is_alnum(char c)
+{
+    return is_digit(c) || is_alpha(c);
+}
+constexpr bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+constexpr bool is_printable(char c)
+{
+    return c >= 32 && c < 127;
+}
+constexpr bool is_ascii(char c)
+{
+    return static_cast<unsigned char>(c) < 128;
+}
 
 bool iequals(std::string_view a, std::string_view b);
 bool istarts_with(std::string_view text, std::string_view prefix);

@@ -3,13 +3,14 @@
 #include "base/error.h"
 #include "base/log.h"
 
-#include <algorithm>
-#include <csignal>
-#include <cerrno>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
 
 namespace facteur::event {
 
@@ -272,7 +273,10 @@ void Loop::at_turn_end(TurnEnd& hook)
     turn_ends_.push_back(&hook);
 }
 
-void Loop::post(std::function<void()> work) { posted_.push_back(std::move(work)); }
+void Loop::post(std::function<void()> work)
+{
+    posted_.push_back(std::move(work));
+}
 
 void Loop::post_from_thread(std::function<void()> work)
 {

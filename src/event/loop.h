@@ -217,7 +217,10 @@ private:
     std::unique_ptr<Timer> timer_;
 };
 
-inline Loop::Sleep Loop::sleep(milliseconds duration) { return {*this, duration}; }
+inline Loop::Sleep Loop::sleep(milliseconds duration)
+{
+    return {*this, duration};
+}
 
 // Coroutines wait here until someone notifies. Woken ones run at once, inside notify.
 class Condition {

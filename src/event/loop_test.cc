@@ -7,7 +7,10 @@
 namespace facteur::event {
 namespace {
 
-Task<int> answer(int value) { co_return value; }
+Task<int> answer(int value)
+{
+    co_return value;
+}
 
 Task<void> sum_many(long& total)
 {
@@ -41,7 +44,8 @@ TEST(Watch, TimesOutThenBecomesReadable)
     {
         Watch watch(loop, ends[0]);
         std::vector<Ready> seen;
-        const auto timer = loop.call_at(Clock::now() + milliseconds(700), [&] { EXPECT_EQ(::write(ends[1], "x", 1), 1); });
+        const auto timer =
+            loop.call_at(Clock::now() + milliseconds(700), [&] { EXPECT_EQ(::write(ends[1], "x", 1), 1); });
         loop.run_until_done(read_with_timeout(watch, seen));
         EXPECT_EQ(seen, (std::vector{Ready::timed_out, Ready::ready}));
     }

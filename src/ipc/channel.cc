@@ -2,15 +2,16 @@
 
 #include "base/log.h"
 
+#include <google/protobuf/message_lite.h>
+
 #include <bit>
 #include <cstring>
-#include <google/protobuf/message_lite.h>
 
 namespace facteur::ipc {
 
 namespace {
 
-constexpr std::uint32_t kMagic = 0xFAC7E0F1;  // first byte 0xF1: no trigger byte of the old kind looks like it
+constexpr std::uint32_t kMagic = 0xFAC7E0F1; // first byte 0xF1: no trigger byte of the old kind looks like it
 constexpr std::uint32_t kMaxMessage = 64 << 20;
 constexpr std::uint32_t kMaxBlob = 64 << 20;
 constexpr std::uint16_t kAnswer = 1;
@@ -33,11 +34,16 @@ static_assert(sizeof(Header) == 24 && std::endian::native == std::endian::little
 std::string_view to_string(IpcError error)
 {
     switch (error) {
-    case IpcError::unreachable: return "service unavailable";
-    case IpcError::lost: return "connection lost";
-    case IpcError::timed_out: return "timed out";
-    case IpcError::malformed: return "malformed answer";
-    case IpcError::refused: return "request not supported";
+    case IpcError::unreachable:
+        return "service unavailable";
+    case IpcError::lost:
+        return "connection lost";
+    case IpcError::timed_out:
+        return "timed out";
+    case IpcError::malformed:
+        return "malformed answer";
+    case IpcError::refused:
+        return "request not supported";
     }
     return "unknown error";
 }
@@ -80,7 +86,8 @@ Channel::~Channel()
     fail_pending(IpcError::lost);
 }
 
-void Channel::put_frame(std::uint16_t flags, std::uint32_t id, Method method, const google::protobuf::MessageLite* message, std::string_view blob)
+void Channel::put_frame(std::uint16_t flags, std::uint32_t id, Method method,
+                        const google::protobuf::MessageLite* message, std::string_view blob)
 {
     if (closed_)
         return;

@@ -43,8 +43,8 @@ enum class IpcError {
     unreachable, // no such socket, nobody listens
     lost,        // the stream ended before the answer came
     timed_out,
-    malformed,   // the answer does not parse
-    refused,     // the peer does not know the method
+    malformed, // the answer does not parse
+    refused,   // the peer does not know the method
 };
 std::string_view to_string(IpcError error);
 
@@ -92,7 +92,8 @@ private:
     struct Pending;
     void turn_ended() override;
     event::Task<void> drain();
-    void put_frame(std::uint16_t flags, std::uint32_t id, Method method, const google::protobuf::MessageLite* message, std::string_view blob);
+    void put_frame(std::uint16_t flags, std::uint32_t id, Method method, const google::protobuf::MessageLite* message,
+                   std::string_view blob);
     bool take_frame(const OnRequest& on_request); // false: not enough bytes yet
     void fail_pending(IpcError why);
 

@@ -10,7 +10,10 @@ constexpr event::milliseconds kPause{1000};
 constexpr event::milliseconds kConnectTimeout{30'000};
 } // namespace
 
-Client::Client(event::Loop& loop, std::string socket_path) : loop_(loop), path_(std::move(socket_path)), connect_done_(loop) {}
+Client::Client(event::Loop& loop, std::string socket_path)
+    : loop_(loop), path_(std::move(socket_path)), connect_done_(loop)
+{
+}
 
 Client::~Client()
 {
@@ -46,8 +49,9 @@ event::Task<std::shared_ptr<Channel>> Client::connected()
 }
 
 event::Task<std::expected<void, IpcError>> Client::call(Method method, const google::protobuf::MessageLite& request,
-                                                        google::protobuf::MessageLite& reply, std::string_view blob, Repeat repeat,
-                                                        event::milliseconds timeout, std::string* reply_blob)
+                                                        google::protobuf::MessageLite& reply, std::string_view blob,
+                                                        Repeat repeat, event::milliseconds timeout,
+                                                        std::string* reply_blob)
 {
     IpcError error = IpcError::unreachable;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -68,7 +72,8 @@ event::Task<std::expected<void, IpcError>> Client::call(Method method, const goo
     co_return std::unexpected(error);
 }
 
-event::Task<bool> Client::send_one_way(Method method, const google::protobuf::MessageLite& request, std::string_view blob)
+event::Task<bool> Client::send_one_way(Method method, const google::protobuf::MessageLite& request,
+                                       std::string_view blob)
 {
     const auto channel = co_await connected();
     if (!channel)

@@ -25,7 +25,8 @@ public:
                                                     event::milliseconds timeout = event::milliseconds(3'600'000),
                                                     std::string* reply_blob = nullptr);
     // Best effort: lost when nobody listens. False when it could not even be queued.
-    event::Task<bool> send_one_way(Method method, const google::protobuf::MessageLite& request, std::string_view blob = {});
+    event::Task<bool> send_one_way(Method method, const google::protobuf::MessageLite& request,
+                                   std::string_view blob = {});
 
     [[nodiscard]] const std::string& socket_path() const { return path_; }
 

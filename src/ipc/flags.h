@@ -7,14 +7,14 @@ namespace facteur::ipc {
 
 // ResolveReply.flags: what class the recipient's domain has. Source: ADDRESS_CLASS_README.
 namespace resolve_flag {
-inline constexpr std::uint32_t error = 1;          // the address cannot be used at all
-inline constexpr std::uint32_t failed = 2;         // a table cannot answer now: try later
-inline constexpr std::uint32_t local = 4;          // mydestination, inet_interfaces, proxy_interfaces
+inline constexpr std::uint32_t error = 1;  // the address cannot be used at all
+inline constexpr std::uint32_t failed = 2; // a table cannot answer now: try later
+inline constexpr std::uint32_t local = 4;  // mydestination, inet_interfaces, proxy_interfaces
 inline constexpr std::uint32_t virtual_alias = 8;
 inline constexpr std::uint32_t virtual_mailbox = 16;
 inline constexpr std::uint32_t relay = 32;
-inline constexpr std::uint32_t other = 64;         // the default class
-inline constexpr std::uint32_t routed = 128;       // sender-specified routing: user@domain@us, %, !
+inline constexpr std::uint32_t other = 64;   // the default class
+inline constexpr std::uint32_t routed = 128; // sender-specified routing: user@domain@us, %, !
 inline constexpr std::uint32_t final_destination = local | virtual_alias | virtual_mailbox;
 } // namespace resolve_flag
 
@@ -22,24 +22,24 @@ inline constexpr std::uint32_t final_destination = local | virtual_alias | virtu
 namespace submit_flag {
 inline constexpr std::uint32_t hold = 1;
 inline constexpr std::uint32_t discard = 2;
-inline constexpr std::uint32_t filter = 4;         // header_checks and body_checks
-inline constexpr std::uint32_t map = 8;            // canonical, virtual, masquerade, bcc
-inline constexpr std::uint32_t bcc = 16;           // always_bcc, sender_bcc_maps, recipient_bcc_maps
+inline constexpr std::uint32_t filter = 4; // header_checks and body_checks
+inline constexpr std::uint32_t map = 8;    // canonical, virtual, masquerade, bcc
+inline constexpr std::uint32_t bcc = 16;   // always_bcc, sender_bcc_maps, recipient_bcc_maps
 inline constexpr std::uint32_t milter = 32;
 inline constexpr std::uint32_t extract_recipients = 64; // sendmail -t
-inline constexpr std::uint32_t bounce = 128;       // a message that cannot be accepted is returned instead of refused
-inline constexpr std::uint32_t smtputf8 = 256;     // SMTPUTF8 was requested
+inline constexpr std::uint32_t bounce = 128;   // a message that cannot be accepted is returned instead of refused
+inline constexpr std::uint32_t smtputf8 = 256; // SMTPUTF8 was requested
 inline constexpr std::uint32_t autodetect_utf8 = 512;
-inline constexpr std::uint32_t internal = 1024;    // made by the mail system
+inline constexpr std::uint32_t internal = 1024; // made by the mail system
 } // namespace submit_flag
 
 // DeliverRequest.flags and the flags of bounce requests.
 namespace deliver_flag {
-inline constexpr std::uint32_t trace_verify = 1;   // sendmail -bv: do not deliver, report
-inline constexpr std::uint32_t trace_record = 2;   // sendmail -v: deliver and report
+inline constexpr std::uint32_t trace_verify = 1;    // sendmail -bv: do not deliver, report
+inline constexpr std::uint32_t trace_record = 2;    // sendmail -v: deliver and report
 inline constexpr std::uint32_t connection_load = 4; // keep the connection for the next message
 inline constexpr std::uint32_t connection_store = 8;
-inline constexpr std::uint32_t single = 16;        // one recipient: Received: may name it
+inline constexpr std::uint32_t single = 16; // one recipient: Received: may name it
 } // namespace deliver_flag
 
 // queue.Recipient.dsn_notify (RFC 3461 s4.1).

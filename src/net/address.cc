@@ -1,13 +1,15 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
-#include <cstring>
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <cstring>
+
 namespace facteur::net {
 
-SocketAddress::SocketAddress(const sockaddr* address, socklen_t length) : length_(std::min<socklen_t>(length, sizeof storage_))
+SocketAddress::SocketAddress(const sockaddr* address, socklen_t length)
+    : length_(std::min<socklen_t>(length, sizeof storage_))
 {
     std::memcpy(&storage_, address, length_);
 }

@@ -1,11 +1,12 @@
 // Socket addresses and how mail writes them. Source: RFC 5321 s4.1.3, inet_pton(3).
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <sys/socket.h>
 
 namespace facteur::net {
 

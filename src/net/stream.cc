@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,6 +9,8 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 namespace facteur::net {
 
@@ -25,7 +26,10 @@ char* scratch()
     return buffer.get();
 }
 
-bool would_block(int code) { return code == EAGAIN || code == EWOULDBLOCK; }
+bool would_block(int code)
+{
+    return code == EAGAIN || code == EWOULDBLOCK;
+}
 
 StreamError from_ready(event::Ready how)
 {
@@ -160,7 +164,8 @@ event::Task<std::expected<void, StreamError>> Stream::flush(milliseconds timeout
     co_return std::expected<void, StreamError>{};
 }
 
-event::Task<std::expected<void, StreamError>> Stream::send_file(int file, std::uint64_t offset, std::uint64_t count, milliseconds timeout)
+event::Task<std::expected<void, StreamError>> Stream::send_file(int file, std::uint64_t offset, std::uint64_t count,
+                                                                milliseconds timeout)
 {
     const auto flushed = co_await flush(timeout);
     if (!flushed)
@@ -180,7 +185,8 @@ event::Task<std::expected<void, StreamError>> Stream::send_file(int file, std::u
             continue;
         if (!would_block(errno)) {
             errno_ = errno;
-            co_return std::unexpected(errno_ == EPIPE || errno_ == ECONNRESET ? StreamError::closed : StreamError::failed);
+            co_return std::unexpected(errno_ == EPIPE || errno_ == ECONNRESET ? StreamError::closed
+                                                                              : StreamError::failed);
         }
         watch_.full();
         const event::Ready how = co_await watch_.writable(timeout);
@@ -213,8 +219,8 @@ SocketAddress Stream::local() const
     return {reinterpret_cast<const sockaddr*>(&storage), length};
 }
 
-event::Task<std::expected<StreamPtr, SystemError>> connect(event::Loop& loop, SocketAddress peer, std::optional<SocketAddress> source,
-                                                          milliseconds timeout)
+event::Task<std::expected<StreamPtr, SystemError>> connect(event::Loop& loop, SocketAddress peer,
+                                                           std::optional<SocketAddress> source, milliseconds timeout)
 {
     const std::string subject = peer.family() == AF_UNIX ? peer.path() : fmt::format("{}:{}", peer.ip(), peer.port());
     UniqueFd fd(::socket(peer.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -250,7 +256,8 @@ event::Task<std::expected<StreamPtr, SystemError>> connect(event::Loop& loop, So
 
 std::expected<UniqueFd, SystemError> listen_on(const SocketAddress& address, int backlog)
 {
-    const std::string subject = address.family() == AF_UNIX ? address.path() : fmt::format("{} port {}", address.ip(), address.port());
+    const std::string subject =
+        address.family() == AF_UNIX ? address.path() : fmt::format("{} port {}", address.ip(), address.port());
     UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd)
         return std::unexpected(SystemError::last("socket", subject));
@@ -273,13 +280,15 @@ std::expected<std::optional<Accepted>, SystemError> accept_now(int listener)
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;
     for (;;) {
-        const int fd = ::accept4(listener, reinterpret_cast<sockaddr*>(&storage), &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        const int fd =
+            ::accept4(listener, reinterpret_cast<sockaddr*>(&storage), &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0)
             return Accepted{UniqueFd(fd), SocketAddress(reinterpret_cast<const sockaddr*>(&storage), length)};
         if (errno == EINTR)
             continue;
         // The client went away before we came: not our error (accept(2)).
-        if (would_block(errno) || errno == ECONNABORTED || errno == EPROTO || errno == ENETDOWN || errno == EHOSTUNREACH)
+        if (would_block(errno) || errno == ECONNABORTED || errno == EPROTO || errno == ENETDOWN ||
+            errno == EHOSTUNREACH)
             return std::nullopt;
         return std::unexpected(SystemError::last("accept", ""));
     }

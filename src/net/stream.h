@@ -19,7 +19,7 @@ namespace facteur::net {
 using event::milliseconds;
 
 enum class StreamError {
-    closed,    // end of file while reading, or the peer is gone while writing
+    closed, // end of file while reading, or the peer is gone while writing
     timed_out,
     failed,    // errno in Stream::last_errno()
     cancelled, // Stream::cancel()
@@ -52,7 +52,8 @@ public:
     // Writes everything queued.
     event::Task<std::expected<void, StreamError>> flush(milliseconds timeout);
     // Writes what is queued, then `count` bytes of a file from `offset` by sendfile(2), without copying.
-    event::Task<std::expected<void, StreamError>> send_file(int file, std::uint64_t offset, std::uint64_t count, milliseconds timeout);
+    event::Task<std::expected<void, StreamError>> send_file(int file, std::uint64_t offset, std::uint64_t count,
+                                                            milliseconds timeout);
     // Writes what the kernel takes now, without waiting. False when the peer is gone.
     bool flush_now();
 
@@ -83,8 +84,8 @@ private:
 using StreamPtr = std::unique_ptr<Stream>;
 
 // Connects, from `source` when given. SystemError{"connect", peer text, errno}; ETIMEDOUT after `timeout`.
-event::Task<std::expected<StreamPtr, SystemError>> connect(event::Loop& loop, SocketAddress peer, std::optional<SocketAddress> source,
-                                                          milliseconds timeout);
+event::Task<std::expected<StreamPtr, SystemError>> connect(event::Loop& loop, SocketAddress peer,
+                                                           std::optional<SocketAddress> source, milliseconds timeout);
 
 // Binds and listens, non-blocking. For unix sockets a stale file of the same name is removed first.
 std::expected<UniqueFd, SystemError> listen_on(const SocketAddress& address, int backlog);

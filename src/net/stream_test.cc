@@ -23,7 +23,9 @@ event::Task<void> collect_lines(Stream& in, std::vector<std::string>& lines)
 {
     for (;;) {
         while (const auto line = in.take_line(10))
-            lines.push_back(std::string(line->text) + (line->ending == Stream::Ending::crlf ? "|" : line->ending == Stream::Ending::lf ? "/" : "~"));
+            lines.push_back(std::string(line->text) + (line->ending == Stream::Ending::crlf ? "|"
+                                                       : line->ending == Stream::Ending::lf ? "/"
+                                                                                            : "~"));
         const auto filled = co_await in.fill(milliseconds(2000));
         if (!filled)
             co_return;

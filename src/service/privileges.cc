@@ -4,11 +4,12 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#include <cerrno>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 namespace facteur::service {
 

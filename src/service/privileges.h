@@ -1,10 +1,11 @@
 // Changing who a process is. Every function fails loudly: running with the wrong rights is never a way to go on.
 #pragma once
 
+#include <sys/types.h>
+
 #include <expected>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
 namespace facteur::service {
 

@@ -5,12 +5,13 @@
 #include "service/log_sinks.h"
 #include "service/privileges.h"
 
-#include <csignal>
-#include <cstdlib>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
 
 namespace facteur::service {
 
@@ -44,7 +45,9 @@ std::expected<Options, std::string> parse_options(int argc, char** argv)
             continue;
         }
         switch (word[1]) {
-        case 'n': options.service = value(); break;
+        case 'n':
+            options.service = value();
+            break;
         case 't': {
             const std::string type = value();
             options.type = type == "inet"         ? config::SocketType::inet
@@ -54,23 +57,40 @@ std::expected<Options, std::string> parse_options(int argc, char** argv)
                                                   : config::SocketType::unix_stream;
             break;
         }
-        case 'c': options.chroot = true; break;
-        case 'u': options.unprivileged = true; break;
+        case 'c':
+            options.chroot = true;
+            break;
+        case 'u':
+            options.unprivileged = true;
+            break;
         case 'S':
-        case 'd': options.standalone = true; break;
-        case 's': options.sockets = static_cast<int>(text::to_long(value()).value_or(1)); break;
+        case 'd':
+            options.standalone = true;
+            break;
+        case 's':
+            options.sockets = static_cast<int>(text::to_long(value()).value_or(1));
+            break;
         case 'o': {
             const std::string setting = value();
             const auto equals = setting.find('=');
             if (equals == setting.npos)
                 return std::unexpected("-o option value is not name=value: " + setting);
-            options.overrides[std::string(text::trim(setting.substr(0, equals)))] = text::trim(setting.substr(equals + 1));
+            options.overrides[std::string(text::trim(setting.substr(0, equals)))] =
+                text::trim(setting.substr(equals + 1));
             break;
         }
         case 'm':
-        case 'i': value(); break;
-        case 'D': case 'l': case 'z': case 'r': case 'V': break;
-        default: return std::unexpected(fmt::format("unknown option: {}", word));
+        case 'i':
+            value();
+            break;
+        case 'D':
+        case 'l':
+        case 'z':
+        case 'r':
+        case 'V':
+            break;
+        default:
+            return std::unexpected(fmt::format("unknown option: {}", word));
         }
     }
     for (; i < argc; ++i)
@@ -87,7 +107,9 @@ int environment_number(const char* name, int otherwise)
 // The serving half: owns the connections and tells master how many there are.
 class Worker {
 public:
-    Worker(Process& process, Server& server) : process_(process), server_(server), idle_(process.loop), generation_(static_cast<unsigned>(environment_number("FACTEUR_GENERATION", 0)))
+    Worker(Process& process, Server& server)
+        : process_(process), server_(server), idle_(process.loop),
+          generation_(static_cast<unsigned>(environment_number("FACTEUR_GENERATION", 0)))
     {
         if (process.process_limit > 0)
             share_ = std::max(1, (process.process_limit + process.workers - 1) / process.workers);
@@ -100,7 +122,8 @@ public:
             set_nonblocking(fd);
             set_close_on_exec(fd);
             listeners_.push_back(std::make_unique<event::Watch>(process_.loop, fd));
-            event::spawn(server_.kind() == Server::Kind::datagrams ? datagrams(*listeners_.back()) : accept_all(*listeners_.back()));
+            event::spawn(server_.kind() == Server::Kind::datagrams ? datagrams(*listeners_.back())
+                                                                   : accept_all(*listeners_.back()));
         }
         if (!server_.persistent())
             watch_idleness();
@@ -189,7 +212,9 @@ private:
         channels_.push_back(channel);
         const std::weak_ptr<ipc::Channel> weak = channel;
         // GCC 12 destroys a capturing lambda twice when it is made inside the awaited expression.
-        ipc::Channel::OnRequest on_request = [this, weak](ipc::Request request) { event::spawn(one_request(std::move(request), weak.lock())); };
+        ipc::Channel::OnRequest on_request = [this, weak](ipc::Request request) {
+            event::spawn(one_request(std::move(request), weak.lock()));
+        };
         auto serving = channel->run(std::move(on_request));
         co_await serving;
     }
@@ -305,7 +330,9 @@ std::expected<void, std::string> confine(const Config& config, const Options& op
         return {};
     const auto owner = find_account(config.get(config::params::mail_owner));
     if (!owner)
-        return std::unexpected("file " + config.directory() + "/main.cf: parameter mail_owner: unknown user name value: " + config.get(config::params::mail_owner));
+        return std::unexpected(
+            "file " + config.directory() +
+            "/main.cf: parameter mail_owner: unknown user name value: " + config.get(config::params::mail_owner));
     if (auto jailed = jail(queue_directory, options.chroot, options.unprivileged ? owner : std::nullopt); !jailed)
         return jailed;
     // A privileged program works as mail_owner and becomes root only where it must (ActAs).
@@ -316,7 +343,10 @@ std::expected<void, std::string> confine(const Config& config, const Options& op
 
 } // namespace
 
-event::Task<void> Server::connection(net::Accepted) { co_return; }
+event::Task<void> Server::connection(net::Accepted)
+{
+    co_return;
+}
 
 event::Task<void> Server::request(ipc::Request request, std::shared_ptr<ipc::Channel> from)
 {
@@ -324,7 +354,10 @@ event::Task<void> Server::request(ipc::Request request, std::shared_ptr<ipc::Cha
     co_return;
 }
 
-event::Task<void> Server::drain() { co_return; }
+event::Task<void> Server::drain()
+{
+    co_return;
+}
 
 void set_daemon_log(event::Loop* loop, const Config& config, std::string_view program)
 {
@@ -334,11 +367,13 @@ void set_daemon_log(event::Loop* loop, const Config& config, std::string_view pr
         log::set_sink(make_syslog_sink(loop, facility_code(config.get(config::params::syslog_facility))));
         return;
     }
-    const std::string socket = config.get(config::params::queue_directory) + "/public/" + config.get(config::params::postlog_service_name);
+    const std::string socket =
+        config.get(config::params::queue_directory) + "/public/" + config.get(config::params::postlog_service_name);
     // After chdir(2) or chroot(2) into the queue directory the relative name reaches the same socket.
     const bool inside = ::chdir(config.get(config::params::queue_directory).c_str()) == 0;
-    log::set_sink(make_postlog_sink(loop, inside ? socket.substr(config.get(config::params::queue_directory).size() + 1) : socket,
-                                    config.get(config::params::myhostname)));
+    log::set_sink(
+        make_postlog_sink(loop, inside ? socket.substr(config.get(config::params::queue_directory).size() + 1) : socket,
+                          config.get(config::params::myhostname)));
 }
 
 namespace {
@@ -376,8 +411,15 @@ int run(int argc, char** argv, std::string_view program, MakeServer make)
     event::Loop loop;
     set_daemon_log(&loop, *config, program);
     event::WorkerPool pool(loop, 4);
-    Process process{loop, pool, *config, std::string(program), options->service.empty() ? std::string(program) : options->service,
-                    options->type, options->rest, environment_number("FACTEUR_PROCESS_LIMIT", 0), environment_number("FACTEUR_WORKERS", 1)};
+    Process process{loop,
+                    pool,
+                    *config,
+                    std::string(program),
+                    options->service.empty() ? std::string(program) : options->service,
+                    options->type,
+                    options->rest,
+                    environment_number("FACTEUR_PROCESS_LIMIT", 0),
+                    environment_number("FACTEUR_WORKERS", 1)};
     process.stress = options->overrides.contains("stress") && options->overrides.at("stress") == "yes";
     process.privileged = !options->unprivileged && ::geteuid() == 0;
     process.standalone = options->standalone;
@@ -426,7 +468,10 @@ namespace {
 class TeeSink final : public log::Sink {
 public:
     // Without a name nothing is said to the person.
-    TeeSink(std::string program, std::unique_ptr<log::Sink> logger) : program_(std::move(program)), logger_(std::move(logger)) {}
+    TeeSink(std::string program, std::unique_ptr<log::Sink> logger)
+        : program_(std::move(program)), logger_(std::move(logger))
+    {
+    }
     void write(log::Severity severity, std::string_view tag, std::string_view text) override
     {
         if (!program_.empty())
@@ -456,7 +501,8 @@ std::unique_ptr<log::Sink> make_tool_logger(const Config& config, Device device)
     // A tool's own standard output is for its caller; the log's is postlogd's.
     if (file.starts_with("/dev/") && device == Device::leave)
         return make_postlog_sink(nullptr, postlog_path(config), config.get(config::params::myhostname));
-    const bool may_write = ::access(file.c_str(), W_OK) == 0 || (errno == ENOENT && ::access(parent.c_str(), W_OK) == 0);
+    const bool may_write =
+        ::access(file.c_str(), W_OK) == 0 || (errno == ENOENT && ::access(parent.c_str(), W_OK) == 0);
     if (::geteuid() == 0 || may_write)
         return make_file_sink(file, config.get(config::params::myhostname));
     return make_postlog_sink(nullptr, postlog_path(config), config.get(config::params::myhostname));
@@ -473,7 +519,8 @@ void set_tool_log(const Config& config, std::string_view program)
 void set_script_log(const Config& config, std::string tag)
 {
     log::set_tag(tag);
-    log::set_sink(std::make_unique<TeeSink>(::isatty(STDERR_FILENO) ? std::move(tag) : std::string(), make_tool_logger(config, Device::use)));
+    log::set_sink(std::make_unique<TeeSink>(::isatty(STDERR_FILENO) ? std::move(tag) : std::string(),
+                                            make_tool_logger(config, Device::use)));
 }
 
 } // namespace facteur::service

@@ -27,9 +27,9 @@ inline constexpr int kFirstListenFd = 6;
 // What a worker tells master on the status pipe: 16 bytes each, written whole (less than PIPE_BUF).
 struct StatusReport {
     std::int32_t pid;
-    std::uint32_t generation;  // FACTEUR_GENERATION of the environment
-    std::int32_t connections;  // open now
-    std::int32_t full;         // 1: at its share of the process limit, it stopped accepting
+    std::uint32_t generation; // FACTEUR_GENERATION of the environment
+    std::int32_t connections; // open now
+    std::int32_t full;        // 1: at its share of the process limit, it stopped accepting
 };
 
 // What a program finds around it. Lives as long as the process.
@@ -41,11 +41,11 @@ struct Process {
     std::string service_name; // master.cf's first column: "smtp", "127.0.0.1:2525", "cleanup"
     config::SocketType type = config::SocketType::unix_stream;
     std::vector<std::string> arguments; // what the skeleton did not take (pipe, spawn)
-    int process_limit = 0;    // clients at once in all workers of the service; 0: no limit
+    int process_limit = 0;              // clients at once in all workers of the service; 0: no limit
     int workers = 1;
-    bool stress = false;      // -o stress=yes
-    bool privileged = false;  // master.cf says unprivileged = n and we are root: effective ids may be switched
-    bool standalone = false;  // -S or -d: one session on standard input, no master
+    bool stress = false;     // -o stress=yes
+    bool privileged = false; // master.cf says unprivileged = n and we are root: effective ids may be switched
+    bool standalone = false; // -S or -d: one session on standard input, no master
 };
 
 // A program. The skeleton calls before_jail once with the real file system and full rights (open tables, keys), then

@@ -33,7 +33,7 @@ struct Active {
     int open_entries = 0;                // groups of recipients that agents have, or that wait for one
     bool resolving = false;
     bool some_deferred = false;
-    bool answer_lost = false; // an agent died with recipients of this message: try again soon
+    bool answer_lost = false;              // an agent died with recipients of this message: try again soon
     bool removed = false;                  // the administrator took the file away
     std::vector<std::uint64_t> newly_done; // state bytes of recipients finished in this round
     std::string last_reason;

@@ -123,7 +123,7 @@ UniqueFd open_mailbox(const std::string& path, MailboxOwner owner, bool give_awa
         file.reset(::open(path.c_str(), kFlags)); // another program was faster
         return file;
     }
-    if (file && give_away && ::getuid() == 0 && ::fchown(file.get(), owner.uid, owner.gid) != 0)
+    if (file && give_away && ::getuid() == 0 && ::fchown(file.get(), owner.uid, static_cast<gid_t>(-1)) != 0)
         file.reset();
     return file;
 }
@@ -212,7 +212,7 @@ MailboxResult append_to_mailbox(const std::string& path, const MailboxMessage& m
     if (rules.locks.dotlock)
         if (const auto taken = dot_lock.take(path, rules); !taken)
             return taken;
-    const UniqueFd file = open_mailbox(path, owner, spool.has_value());
+    const UniqueFd file = open_mailbox(path, owner, opener.uid != owner.uid);
     struct stat status{};
     if (!file || ::fstat(file.get(), &status) != 0)
         return failure(errno, "cannot open file");

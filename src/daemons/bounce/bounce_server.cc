@@ -93,12 +93,20 @@ std::expected<void, std::string> BounceServer::before_jail(service::Process& pro
         for (const std::string& problem : templates_.read(*text, file))
             log::warning("{}", problem);
     }
-    std::vector<std::string> warnings;
-    for (std::size_t i = 0; i < kNoticeKinds; ++i)
-        texts_[i] = templates_.expand(static_cast<NoticeKind>(i), config, warnings);
-    for (const std::string& warning : warnings)
-        log::warning("{}", warning);
+    config_ = &config;
     return {};
+}
+
+const std::string& BounceServer::words(NoticeKind kind)
+{
+    auto& text = texts_[static_cast<std::size_t>(kind)];
+    if (!text) {
+        std::vector<std::string> warnings;
+        text = templates_.expand(kind, *config_, warnings);
+        for (const std::string& warning : warnings)
+            log::warning("{}", warning);
+    }
+    return *text;
 }
 
 std::expected<void, std::string> BounceServer::after_jail(service::Process& process)
@@ -330,7 +338,7 @@ event::Task<std::optional<std::string>> BounceServer::post(Subject& subject, Not
                   .original_available = original.has_value(),
                   .attach = attach,
                   .words = templates_.get(kind),
-                  .text = texts_[static_cast<std::size_t>(kind)],
+                  .text = words(kind),
                   .now = std::time(nullptr)};
     const std::string content = render_notice(notice, settings_.reporter);
 

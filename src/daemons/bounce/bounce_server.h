@@ -65,7 +65,9 @@ private:
     event::WorkerPool* pool_ = nullptr;
     std::optional<queue::IdSource> ids_;
     Templates templates_;
-    std::array<std::string, kNoticeKinds> texts_;
+    const std::string& words(NoticeKind kind);
+    std::array<std::optional<std::string>, kNoticeKinds> texts_; // expanded when first needed
+    const config::Config* config_ = nullptr;
     Settings settings_;
     std::string service_queue_; // where this service appends: "bounce", "defer" or "trace"
     std::unique_ptr<ipc::Client> cleanup_;

@@ -137,8 +137,13 @@ std::string expand_times(const Template& of, const config::Config& config, std::
             out += '$';
             continue;
         }
-        if (*number == 0)
-            warnings.push_back(fmt::format("zero result in {} template conversion of parameter \"{}\"", of.name, name));
+        if (*number == 0) {
+            warnings.push_back(
+                fmt::format("{}: zero result in {} template conversion of parameter \"{}\"", of.origin, of.name, name));
+            warnings.push_back(fmt::format("please reduce time unit \"{}\" of \"{}\" in {} template",
+                                           name.substr(name.rfind('_') + 1), name, of.name));
+            warnings.emplace_back("for instructions see the bounce(5) manual");
+        }
         out += fmt::to_string(*number);
         i += length;
     }
@@ -197,8 +202,10 @@ std::vector<std::string> Templates::read(std::string_view text, std::string_view
         Template changed = *known;
         if (const auto problem = parse_body(changed, body_start.substr(0, body_size)))
             problems.push_back(fmt::format("{}: {}", file, *problem));
-        else
+        else {
+            changed.origin = file;
             *known = std::move(changed);
+        }
     }
     return problems;
 }
@@ -210,7 +217,8 @@ std::string Templates::expand(NoticeKind kind, const config::Config& config, std
     auto expanded = config.expand(timed);
     if (expanded)
         return std::move(*expanded);
-    warnings.push_back(fmt::format("bad $name syntax in {} template: {}", of.name, expanded.error().text));
+    warnings.push_back(
+        fmt::format("{}: bad $name syntax in {} template: {}", of.origin, of.name, expanded.error().text));
     return timed;
 }
 

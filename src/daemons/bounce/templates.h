@@ -18,8 +18,9 @@ struct Template {
     std::string charset;
     std::string from; // display name and address as the file gives them; empty: MAILER-DAEMON
     std::string subject;
-    std::string postmaster_subject; // empty: this kind has no postmaster copy
-    std::string text;               // LF lines, not expanded
+    std::string postmaster_subject;    // empty: this kind has no postmaster copy
+    std::string text;                  // LF lines, not expanded
+    std::string origin = "[built-in]"; // or the file, for messages
 };
 
 class Templates {

@@ -40,17 +40,19 @@ std::expected<std::string, std::string> read_include(const std::string& path, ag
 event::Task<void> LocalAgent::Expansion::sent(const Step& step, std::string_view reason)
 {
     const ipc::Dsn dsn = agent::make_dsn("2.0.0", reason);
-    const Result result = co_await delivery.report_sent({index, step.recipient}, kRelay, dsn);
+    const agent::Delivery::Target target{index, step.recipient};
+    const Result result = co_await delivery.report_sent(target, kRelay, dsn);
     add(result, dsn);
 }
 
 event::Task<void> LocalAgent::Expansion::failed(const Step& step, ipc::Dsn dsn)
 {
+    const agent::Delivery::Target target{index, step.recipient};
     Result result;
     if (dsn.status()[0] == '4')
-        result = co_await delivery.report_deferred({index, step.recipient}, kRelay, dsn);
+        result = co_await delivery.report_deferred(target, kRelay, dsn);
     else
-        result = co_await delivery.report_bounced({index, step.recipient}, kRelay, dsn);
+        result = co_await delivery.report_bounced(target, kRelay, dsn);
     add(result, dsn);
 }
 

@@ -29,6 +29,7 @@ Settings read_settings(const config::Config& config)
     out.mail_spool_directory = config.get(params::mail_spool_directory);
     out.luser_relay = config.get(params::luser_relay);
     out.owner_request_special = config.get(params::owner_request_special);
+    out.frozen_delivered_to = config.get(params::frozen_delivered_to);
     out.files_from_aliases = false;
     for (const std::string_view word : text::split_list(config.get(params::allow_mail_to_files)))
         out.files_from_aliases |= text::iequals(word, "alias");
@@ -151,7 +152,7 @@ agent::MailboxMessage LocalAgent::message_for(const Expansion& expansion, const 
     message.head = mailbox_file ? agent::from_line(envelope.sender(), std::time(nullptr)) : "";
     message.head +=
         agent::delivery_headers(envelope.sender(), first.original().empty() ? first.address() : first.original(),
-                                step.from_alias.empty() ? first.address() : step.recipient.address());
+                                settings_.frozen_delivered_to ? first.address() : step.recipient.address());
     return message;
 }
 

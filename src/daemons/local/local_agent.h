@@ -26,6 +26,7 @@ struct Settings {
     std::string mail_spool_directory;
     std::string luser_relay;
     bool owner_request_special = true;
+    bool frozen_delivered_to = true;
     bool files_from_aliases = true;    // allow_mail_to_files
     agent::MailboxOwner default_owner; // default_privs
 };

@@ -101,21 +101,21 @@ std::chrono::milliseconds Config::get(const TimeParameter& parameter) const
 long Config::get_for(std::string_view transport, std::string_view suffix, const IntegerParameter& fallback) const
 {
     const auto name = fmt::format("{}{}", transport, suffix);
-    return state_->settings.contains(name) ? state_->number(name, fallback) : get(fallback);
+    return state_->has_own_value(name) ? state_->number(name, fallback) : get(fallback);
 }
 
 std::chrono::milliseconds Config::get_for(std::string_view transport, std::string_view suffix,
                                           const TimeParameter& fallback) const
 {
     const auto name = fmt::format("{}{}", transport, suffix);
-    return state_->settings.contains(name) ? std::chrono::seconds(state_->number(name, fallback)) : get(fallback);
+    return state_->has_own_value(name) ? std::chrono::seconds(state_->number(name, fallback)) : get(fallback);
 }
 
 const std::string& Config::get_for(std::string_view transport, std::string_view suffix,
                                    const StringParameter& fallback) const
 {
     const auto name = fmt::format("{}{}", transport, suffix);
-    return state_->settings.contains(name) ? state_->string(name, fallback) : get(fallback);
+    return state_->has_own_value(name) ? state_->string(name, fallback) : get(fallback);
 }
 
 std::optional<std::string> Config::explicit_text(std::string_view name) const

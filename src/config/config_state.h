@@ -27,6 +27,11 @@ struct Config::State {
     std::expected<void, Problem> validate();
 
     [[nodiscard]] std::optional<ParameterText> text_of(std::string_view name);
+    // Set in main.cf, or declared with a default of its own (local_destination_concurrency_limit).
+    [[nodiscard]] bool has_own_value(std::string_view name) const
+    {
+        return settings.contains(name) || find_parameter(name) != nullptr;
+    }
     [[nodiscard]] std::expected<std::string, std::string> expand(std::string_view text);
 
     const std::string& string(std::string_view name, const ParameterBase& parameter);

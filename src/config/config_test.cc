@@ -97,6 +97,7 @@ TEST(Config, ServiceSuffixes)
     const auto& limit = params::default_destination_concurrency_limit;
     EXPECT_EQ(config.get_for("smtp", "_destination_concurrency_limit", limit), 7);
     EXPECT_EQ(config.get_for("relay", "_destination_concurrency_limit", limit), 9);
+    EXPECT_EQ(config.get_for("local", "_destination_concurrency_limit", limit), 2); // a default of its own
     EXPECT_EQ(config.get_for("slow", "_destination_rate_delay", params::default_destination_rate_delay),
               std::chrono::minutes(2));
     EXPECT_EQ(config.get_for("maildrop", "_time_limit", params::command_time_limit), std::chrono::seconds(10));

@@ -3,6 +3,9 @@
 #include "base/text.h"
 #include "mail/header.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace facteur::smtp {
 
 namespace {

@@ -2,6 +2,7 @@
 // "...", and "FROM:" and "TO:" end a word of their own. Source: RFC 5321 s4.1, and what real clients send.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -49,7 +49,8 @@ struct Message {
     std::uint32_t seen_in_scan = 0; // round of the last directory scan that met its file
     std::uint32_t recipients = 0;
     Place place = Place::incoming;
-    bool expire_now = false; // postsuper -e
+    bool deferral_logged = false; // the defer service has a log of this round
+    bool expire_now = false;      // postsuper -e
     std::unique_ptr<Active> active;
 };
 

@@ -154,6 +154,10 @@ bool QueueManager::activate(const MessagePtr& message, std::unique_ptr<Active> p
         return false;
     }
     message->place = Place::active;
+    // Reasons of earlier attempts are history: this attempt writes its own.
+    if (from == Place::deferred || message->deferral_logged)
+        ::unlink(spool_.path(queue::kDefer, message->id).c_str());
+    message->deferral_logged = false;
     const bool fresh = prepared != nullptr;
     std::string states;
     if (!prepared) {
@@ -331,6 +335,7 @@ void QueueManager::entry_answered(Entry entry, const ipc::DeliverReply& reply)
     const MessagePtr message = entry.message;
     Active& active = *message->active;
     if (reply.deferred_size() > 0) {
+        message->deferral_logged = true;
         active.some_deferred = true;
         active.last_reason = reply.last_deferral().reason();
     }
@@ -462,7 +467,7 @@ void QueueManager::turn_ended()
     for (const auto& message : std::exchange(removing_, {})) {
         if (const auto removed = spool_.remove(queue::kActive, message->id); !removed && removed.error().code != ENOENT)
             log::warning("{}: {}", message->id, removed.error().message());
-        if (message->active && message->active->some_deferred)
+        if (message->deferral_logged)
             ::unlink(spool_.path(queue::kDefer, message->id).c_str());
         log::info("{}: removed", message->id);
         forget(message);

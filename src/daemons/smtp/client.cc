@@ -136,8 +136,8 @@ event::Task<void> Attempt::try_destination(const Destination& destination)
     if (destination.is_unix())
         located.hosts.push_back({settings_.myhostname, destination.unix_path, 0, false});
     else
-        located = co_await client_.locator_.locate(destination);
-    if (located.trouble.any())
+        located = co_await client_.locator_.locate(destination, trouble_);
+    if (located.hosts.empty())
         trouble_ = located.trouble;
     final_destination_ |= located.we_are_mx;
     addresses_ = sessions_ = 0;
@@ -185,11 +185,13 @@ event::Task<SessionPtr> Attempt::open_session(const Destination& destination, co
     auto stream = co_await connect(destination, host);
     if (!stream) {
         trouble_ = std::move(stream.error());
-        log::info("{}", trouble_.reason);
+        if (!destination.is_unix())
+            log::info("{}", trouble_.reason);
         co_return nullptr;
     }
     auto session = std::make_unique<Session>(std::move(*stream), Peer{host.name, host.address, destination.port},
                                              settings_.per_request_deadline);
+    session->queue_id = delivery_.queue_id();
     const bool ready = co_await greet(*session, destination, last);
     if (!ready)
         session.reset();
@@ -237,9 +239,13 @@ event::Task<bool> Attempt::greet(Session& session, const Destination& destinatio
         co_return false;
     }
     if (*keywords)
-        options.discard_keywords = parse_discard_keywords(**keywords);
+        options.discard_keywords = smtp::parse_ehlo_keywords(**keywords);
     if (*workarounds)
         options.pix_workarounds = parse_pix_workarounds(**workarounds).value_or(settings_.pix_workarounds);
+    const auto age = std::chrono::system_clock::now().time_since_epoch() -
+                     std::chrono::seconds(delivery_.envelope().arrival_seconds());
+    if (age < settings_.pix_threshold)
+        options.pix_workarounds &= ~pix::delay_dotcrlf;
     const auto greeted = co_await shake_hands(session, settings_, std::move(options));
     if (greeted)
         co_return true;
@@ -265,6 +271,7 @@ Message Attempt::message() const
 
 event::Task<bool> Attempt::converse(SessionPtr session, Last last)
 {
+    session->queue_id = delivery_.queue_id();
     const Message outgoing = message();
     Transaction transaction(*session, outgoing, settings_);
     const TransactionResult result = co_await transaction.run();

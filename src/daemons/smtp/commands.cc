@@ -108,7 +108,7 @@ bool Message::requires_smtputf8() const
 
 bool must_downgrade(const Message& message, const ServerFeatures& server, const Settings& settings)
 {
-    return settings.mime_conversion && !server.has(feature::eight_bit_mime) && message.envelope.encoding() != "7bit";
+    return settings.mime_conversion && !server.has(feature::eightbitmime) && message.envelope.encoding() != "7bit";
 }
 
 std::string mail_command(const Message& message, const ServerFeatures& server, const Settings& settings)
@@ -117,7 +117,7 @@ std::string mail_command(const Message& message, const ServerFeatures& server, c
     // After a conversion the size is another one.
     if (server.has(feature::size) && !must_downgrade(message, server, settings))
         line += fmt::format(" SIZE={}", message.content.size);
-    if (server.has(feature::eight_bit_mime))
+    if (server.has(feature::eightbitmime))
         line += body_parameter(message);
     if (server.has(feature::dsn)) {
         if (!message.envelope.dsn_envid().empty())

@@ -12,21 +12,6 @@ namespace facteur::smtp_client {
 
 namespace {
 
-std::optional<std::uint16_t> port_number(std::string_view service)
-{
-    if (const auto number = text::to_long(service))
-        return *number > 0 && *number < 65536 ? std::optional(static_cast<std::uint16_t>(*number)) : std::nullopt;
-    const servent* const entry = ::getservbyname(std::string(service).c_str(), "tcp");
-    if (entry)
-        return ntohs(static_cast<std::uint16_t>(entry->s_port));
-    // The mail services work without /etc/services, which a chroot may lack.
-    if (service == "smtp")
-        return 25;
-    if (service == "submission")
-        return 587;
-    return service == "smtps" || service == "submissions" ? std::optional<std::uint16_t>(465) : std::nullopt;
-}
-
 struct HostPort {
     std::string_view host;
     std::string_view port; // empty: not given
@@ -73,6 +58,21 @@ auto family_rank(const Host& host, AddressPreference preference)
 
 } // namespace
 
+std::optional<std::uint16_t> service_port(std::string_view service)
+{
+    if (const auto number = text::to_long(service))
+        return *number > 0 && *number < 65536 ? std::optional(static_cast<std::uint16_t>(*number)) : std::nullopt;
+    const servent* const entry = ::getservbyname(std::string(service).c_str(), "tcp");
+    if (entry)
+        return ntohs(static_cast<std::uint16_t>(entry->s_port));
+    // The mail services work without /etc/services, which a chroot may lack.
+    if (service == "smtp")
+        return 25;
+    if (service == "submission")
+        return 587;
+    return service == "smtps" || service == "submissions" ? std::optional<std::uint16_t>(465) : std::nullopt;
+}
+
 std::expected<Destination, std::string> parse_destination(std::string_view text, Protocol protocol,
                                                           std::string_view default_port)
 {
@@ -92,7 +92,7 @@ std::expected<Destination, std::string> parse_destination(std::string_view text,
         return std::unexpected(
             fmt::format("valid hostname or network address required in server description: {}", destination.text));
     const std::string_view service = parts->port.empty() ? default_port : parts->port;
-    const auto port = port_number(service);
+    const auto port = service_port(service);
     if (!port)
         return std::unexpected(text::to_long(service)
                                    ? fmt::format("bad network port: {} for destination: {}", service, destination.text)

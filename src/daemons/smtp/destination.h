@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ struct Destination {
 
     [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
 };
+
+// "25" or a service's name, known to the system or to mail.
+std::optional<std::uint16_t> service_port(std::string_view service);
 
 // One element. `default_port` is a number or a service name.
 std::expected<Destination, std::string> parse_destination(std::string_view text, Protocol protocol,

@@ -130,7 +130,8 @@ TEST(ServerReply, StatusAndText)
         {"250 2.1.5 ok", 250, "2.1.5", "250 2.1.5 ok"},
         {"550 2.1.5 ok", 550, "5.0.0", "550 2.1.5 ok"},
         {"550-5.7.1 a\n550 5.7.1 b", 550, "5.7.1", "550-5.7.1 a 550 5.7.1 b"},
-        {"354", 354, "3.0.0", "354"},
+        {"354", 354, "5.5.0", "354"},
+        {"699 odd", 699, "5.5.0", "699 odd"},
         {"noise\n220 x", 220, "2.0.0", "noise 220 x"},
     };
     for (const auto& each : cases) {
@@ -164,7 +165,7 @@ TEST(Ehlo, Features)
     EXPECT_TRUE(greeted_by("220 **20*** 2 0").hidden);
     EXPECT_TRUE(greeted_by("220 mx.example ESMTP x").esmtp);
     EXPECT_EQ(greeted_by("220-mx.example ESMTP x").host, "mx.example");
-    EXPECT_EQ(parse_discard_keywords("dsn, silent-discard PIPELINING nonsense"),
+    EXPECT_EQ(smtp::parse_ehlo_keywords("dsn, silent-discard PIPELINING nonsense"),
               feature::dsn | feature::silent | feature::pipelining);
 }
 

@@ -15,7 +15,7 @@ struct Word {
     std::uint32_t bit;
 };
 constexpr auto kFeatures = std::to_array<Word>({
-    {"8BITMIME", feature::eight_bit_mime},
+    {"8BITMIME", feature::eightbitmime},
     {"PIPELINING", feature::pipelining},
     {"SIZE", feature::size},
     {"STARTTLS", feature::starttls},
@@ -23,7 +23,7 @@ constexpr auto kFeatures = std::to_array<Word>({
     {"DSN", feature::dsn},
     {"SMTPUTF8", feature::smtputf8},
     {"XFORWARD", feature::xforward},
-    {"ENHANCEDSTATUSCODES", feature::enhanced_status},
+    {"ENHANCEDSTATUSCODES", feature::enhancedstatuscodes},
 });
 constexpr auto kAttributes = std::to_array<Word>({
     {"NAME", xforward::name},
@@ -109,15 +109,6 @@ ServerFeatures parse_ehlo(std::string_view reply_text)
         take_keyword(body, features);
     }
     return features;
-}
-
-std::string feature_names(std::uint32_t bits)
-{
-    std::string names;
-    for (const Word& word : kFeatures)
-        if (bits & word.bit)
-            names += (names.empty() ? "" : ", ") + std::string(word.name);
-    return names;
 }
 
 } // namespace facteur::smtp_client

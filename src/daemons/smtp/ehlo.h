@@ -38,7 +38,5 @@ struct ServerFeatures {
     [[nodiscard]] bool has(std::uint32_t bit) const { return (bits & bit) != 0; }
 };
 ServerFeatures parse_ehlo(std::string_view reply_text);
-// Those of `bits` by name, for the log: "PIPELINING, DSN".
-std::string feature_names(std::uint32_t bits);
 
 } // namespace facteur::smtp_client

@@ -17,17 +17,21 @@ Trouble refused(const Session& session, const Reply& reply)
                          fmt::format("host {} refused to talk to me: {}", session.name(), reply.one_line()));
 }
 
+std::string pix_names(std::uint32_t bits)
+{
+    std::string names = bits & pix::disable_esmtp ? "disable_esmtp" : "";
+    if (bits & pix::delay_dotcrlf)
+        names += names.empty() ? "delay_dotcrlf" : " delay_dotcrlf";
+    return names;
+}
+
 // What the greeting says about the server. True: ESMTP is worth a try.
 bool read_greeting(Session& session, const Settings& settings, const HandshakeOptions& options, const Reply& reply)
 {
     const Greeting greeting = greeted_by(reply.text);
     if (greeting.hidden && options.pix_workarounds != 0) {
         session.pix_workarounds = options.pix_workarounds;
-        const bool both = options.pix_workarounds == (pix::disable_esmtp | pix::delay_dotcrlf);
-        log::info("{}: enabling PIX workarounds: {} for {}", options.queue_id,
-                  both                                           ? "disable_esmtp delay_dotcrlf"
-                  : options.pix_workarounds & pix::disable_esmtp ? "disable_esmtp"
-                                                                 : "delay_dotcrlf",
+        log::info("{}: enabling PIX workarounds: {} for {}", options.queue_id, pix_names(options.pix_workarounds),
                   session.peer().relay());
     }
     if (options.detect_loops && text::iequals(greeting.host, settings.myhostname))
@@ -49,12 +53,12 @@ Outcome read_features(Session& session, const Settings& settings, const Handshak
     if (server.bad_size_limit)
         log::warning("bad EHLO SIZE limit \"{}\" from {}", text::printable(*server.bad_size_limit),
                      session.peer().relay());
-    if (server.has(feature::smtputf8) && !server.has(feature::eight_bit_mime)) {
+    if (server.has(feature::smtputf8) && !server.has(feature::eightbitmime)) {
         log::info("host {} offers SMTPUTF8 support, but not 8BITMIME", session.peer().relay());
-        server.bits |= feature::eight_bit_mime;
+        server.bits |= feature::eightbitmime;
     }
     if (options.discard_keywords != 0 && !(options.discard_keywords & feature::silent))
-        log::info("discarding EHLO keywords: {}", feature_names(options.discard_keywords));
+        log::info("discarding EHLO keywords: {}", smtp::ehlo_keyword_names(options.discard_keywords));
     server.bits &= ~options.discard_keywords;
     if (!server.has(feature::size))
         server.size_limit = 0;

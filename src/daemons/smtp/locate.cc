@@ -64,9 +64,10 @@ bool Locator::usable(std::string_view address) const
     return net::is_ipv6(address) ? settings_.use_ipv6 : settings_.use_ipv4;
 }
 
-event::Task<Located> Locator::locate(const Destination& destination)
+event::Task<Located> Locator::locate(const Destination& destination, Trouble so_far)
 {
     Located located;
+    located.trouble = std::move(so_far);
     const bool detect_loops = settings_.protocol == Protocol::smtp && destination.port == kSmtpPort;
     std::string name = destination.host;
     if (!text::all_ascii(name))

@@ -26,8 +26,8 @@ public:
     {
     }
 
-    // `destination` outlives the call.
-    event::Task<Located> locate(const Destination& destination);
+    // `destination` outlives the call. What failed softly before makes a host that is not found a soft failure too.
+    event::Task<Located> locate(const Destination& destination, Trouble so_far);
 
 private:
     event::Task<void> locate_host(std::string name, bool detect_loops, Located& into);

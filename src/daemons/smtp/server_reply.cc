@@ -11,6 +11,20 @@ namespace {
 
 constexpr std::size_t kLongestText = 20480;
 
+bool has_code(std::string_view line)
+{
+    return line.size() >= 3 && text::is_digit(line[0]) && text::is_digit(line[1]) && text::is_digit(line[2]);
+}
+
+// Codes that settle nothing have no status of their own; where one was not expected it is the server's mistake.
+std::string status_of(char code_class, std::string_view text)
+{
+    if (code_class != '2' && code_class != '4' && code_class != '5')
+        return "5.5.0";
+    const auto status = smtp::split_enhanced_status(text).status;
+    return status && status->status_class == code_class - '0' ? status->text() : fmt::format("{}.0.0", code_class);
+}
+
 } // namespace
 
 std::string Reply::one_line() const
@@ -27,15 +41,15 @@ bool ReplyParser::add(std::string_view line)
             reply_.text += '\n';
         reply_.text += text::printable(line, text::Utf8::allow);
     }
-    const auto parsed = smtp::parse_reply_line(line);
-    if (!parsed) {
+    const std::string_view after = has_code(line) ? line.substr(3) : "?";
+    if (!after.empty() && after[0] != ' ' && after[0] != '-') {
         malformed_ = true;
         return false;
     }
-    if (!parsed->last)
+    if (after.starts_with('-'))
         return false;
-    reply_.code = parsed->code;
-    reply_.status = parsed->status ? parsed->status->text() : fmt::format("{}.0.0", parsed->code / 100);
+    reply_.code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+    reply_.status = status_of(line[0], text::trim(after));
     return true;
 }
 

@@ -9,7 +9,8 @@ namespace facteur::smtp_client {
 
 struct Reply {
     int code = 0;       // 0: not a reply at all
-    std::string status; // "5.1.1" when the reply says so and its class agrees with the code, else "5.0.0"
+    std::string status; // "5.1.1" when the reply says so and its class agrees with the code, else "5.0.0"; "5.5.0" for
+                        // 1xx and 3xx
     std::string text;   // all lines as they came, joined by LF, unprintable bytes replaced
 
     [[nodiscard]] int kind() const { return code / 100; }

@@ -56,7 +56,8 @@ std::optional<Broken> Session::take_lines(ReplyParser& parser, bool& done)
             return std::nullopt;
         }
         if (parser.malformed() && server.has(feature::pipelining)) {
-            log::warning("non-ESMTP response from {}: {}", peer_.relay(), text::printable(text.substr(0, 100)));
+            log::warning("{}: non-ESMTP response from {}: {}", queue_id, peer_.relay(),
+                         text::printable(text.substr(0, 100)));
             log::warning("to prevent loss of mail, turn off command pipelining for {} with the "
                          "smtp_discard_ehlo_keyword_address_maps parameter",
                          peer_.address);

@@ -47,6 +47,7 @@ public:
     [[nodiscard]] event::Loop& loop() const { return stream_->loop(); }
     [[nodiscard]] event::Clock::time_point opened() const { return opened_; }
 
+    std::string queue_id; // of the message at hand, for log lines
     ServerFeatures server;
     std::uint32_t pix_workarounds = 0;
     int uses = 0;              // messages so far

@@ -3,32 +3,15 @@
 #include "base/text.h"
 #include "config/computed.h"
 #include "config/params.h"
+#include "daemons/smtp/destination.h"
 
 #include <algorithm>
-#include <array>
 
 namespace facteur::smtp_client {
 
 namespace params = config::params;
 
 namespace {
-
-struct Word {
-    std::string_view name;
-    std::uint32_t bit;
-};
-constexpr auto kKeywords = std::to_array<Word>({
-    {"pipelining", feature::pipelining},
-    {"8bitmime", feature::eight_bit_mime},
-    {"size", feature::size},
-    {"dsn", feature::dsn},
-    {"smtputf8", feature::smtputf8},
-    {"starttls", feature::starttls},
-    {"auth", feature::auth},
-    {"xforward", feature::xforward},
-    {"enhancedstatuscodes", feature::enhanced_status},
-    {"silent-discard", feature::silent},
-});
 
 // The parameter of the protocol at hand.
 class Reader {
@@ -72,7 +55,7 @@ void read_conversation(const Reader& pick, Settings& into)
     into.skip_5xx_greeting = pick(params::smtp_skip_5xx_greeting, params::lmtp_skip_5xx_greeting);
     into.skip_quit_response = pick(params::smtp_skip_quit_response, params::lmtp_skip_quit_response);
     into.discard_keywords =
-        parse_discard_keywords(pick(params::smtp_discard_ehlo_keywords, params::lmtp_discard_lhlo_keywords));
+        smtp::parse_ehlo_keywords(pick(params::smtp_discard_ehlo_keywords, params::lmtp_discard_lhlo_keywords));
     into.pix_delay = pick(params::smtp_pix_workaround_delay_time, params::lmtp_pix_workaround_delay_time);
     into.pix_threshold = pick(params::smtp_pix_workaround_threshold_time, params::lmtp_pix_workaround_threshold_time);
     into.send_xforward = pick(params::smtp_send_xforward_command, params::lmtp_send_xforward_command);
@@ -91,7 +74,10 @@ void read_conversation(const Reader& pick, Settings& into)
 void read_destinations(const Reader& pick, Settings& into)
 {
     into.fallback_relay = pick(params::smtp_fallback_relay, params::lmtp_fallback_relay);
+    // The name is looked up once, before a chroot hides /etc/services.
     into.default_port = pick(params::smtp_tcp_port, params::lmtp_tcp_port);
+    if (const auto port = service_port(into.default_port))
+        into.default_port = fmt::format("{}", *port);
     into.balance_protocols = pick(params::smtp_balance_inet_protocols, params::lmtp_balance_inet_protocols);
     into.randomize = pick(params::smtp_randomize_addresses, params::lmtp_randomize_addresses);
     into.defer_if_no_mx_address =
@@ -174,16 +160,6 @@ std::string read_interfaces(const config::Config& config, Settings& into)
 }
 
 } // namespace
-
-std::uint32_t parse_discard_keywords(std::string_view list)
-{
-    std::uint32_t bits = 0;
-    for (const auto word : text::split_list(list))
-        for (const auto& known : kKeywords)
-            if (text::iequals(word, known.name))
-                bits |= known.bit;
-    return bits;
-}
 
 std::expected<std::uint32_t, std::string> parse_pix_workarounds(std::string_view list)
 {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "config/match_list.h"
+#include "smtp/ehlo.h"
 
 #include <chrono>
 #include <cstdint>
@@ -24,21 +24,8 @@ struct Timeouts {
     milliseconds connect, helo, xforward, mail, rcpt, data_init, data_xfer, data_done, rset, quit;
 };
 
-// EHLO keywords, also as smtp_discard_ehlo_keywords names them.
-namespace feature {
-inline constexpr std::uint32_t pipelining = 1;
-inline constexpr std::uint32_t eight_bit_mime = 2;
-inline constexpr std::uint32_t size = 4;
-inline constexpr std::uint32_t dsn = 8;
-inline constexpr std::uint32_t smtputf8 = 16;
-inline constexpr std::uint32_t starttls = 32;
-inline constexpr std::uint32_t auth = 64;
-inline constexpr std::uint32_t xforward = 128;
-inline constexpr std::uint32_t enhanced_status = 256;
-inline constexpr std::uint32_t silent = 512; // "silent-discard": not logged
-} // namespace feature
-// Unknown words are ignored: they name extensions that are not used anyway.
-std::uint32_t parse_discard_keywords(std::string_view list);
+// EHLO keywords: what servers offer and what smtp_discard_ehlo_keywords takes away.
+namespace feature = smtp::ehlo;
 
 // Workarounds for firewalls that hide the greeting behind asterisks.
 namespace pix {
@@ -90,7 +77,7 @@ struct Settings {
     std::uint32_t discard_keywords = 0;
     std::uint32_t pix_workarounds = 0;
     milliseconds pix_delay{10'000};
-    milliseconds pix_threshold{500'000};
+    milliseconds pix_threshold{500'000}; // younger mail does not pay for delay_dotcrlf
     bool send_xforward = false;
     bool quote_envelope = true;
     bool mime_conversion = true; // disable_mime_output_conversion is off

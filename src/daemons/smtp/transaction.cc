@@ -5,8 +5,6 @@
 #include "daemons/smtp/commands.h"
 #include "daemons/smtp/content_transfer.h"
 
-#include <chrono>
-
 namespace facteur::smtp_client {
 
 struct Transaction::StageFacts {
@@ -195,11 +193,6 @@ void Transaction::take_rcpt_reply(const Step& step, Reply reply)
             result_.outcomes.push_back({step.position, std::nullopt, std::move(reply)});
         return;
     }
-    // RFC 5321 s4.5.3.1.10: too many recipients is a matter of now, also where an old server says 552.
-    if (reply.code == 552) {
-        reply.code = 452;
-        reply.status[0] = '4';
-    }
     auto trouble = said(session_.peer().host, session_.name(), reply, facts(step.stage).command);
     result_.outcomes.push_back({step.position, std::move(trouble), {}});
 }
@@ -350,14 +343,10 @@ event::Task<std::expected<void, Broken>> Transaction::send_encoded(std::string h
     co_return flushed;
 }
 
-// Some firewalls lose a final dot that shares a packet with content; only mail that already waited long pays for it.
+// Some firewalls lose a final dot that shares a packet with content.
 event::Task<std::expected<void, Broken>> Transaction::wait_before_dot()
 {
     if (!(session_.pix_workarounds & pix::delay_dotcrlf))
-        co_return std::expected<void, Broken>{};
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    const auto age = now - std::chrono::seconds(message_.envelope.arrival_seconds());
-    if (age < settings_.pix_threshold)
         co_return std::expected<void, Broken>{};
     const auto flushed = co_await session_.flush(settings_.timeouts.data_xfer);
     if (!flushed)
@@ -374,7 +363,7 @@ event::Task<void> Transaction::take_final_replies()
         const auto reply = co_await session_.read_reply(settings_.timeouts.data_done);
         if (!reply) {
             if (each && i > 0)
-                log::info("{}: got {} of {} end-of-data replies", message_.queue_id, i, taken_.size());
+                log::debug("{}: got {} of {} end-of-data replies", message_.queue_id, i, taken_.size());
             lost(reply.error(), kSendingDot);
             co_return;
         }

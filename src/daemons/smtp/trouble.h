@@ -24,7 +24,7 @@ struct Trouble {
 
 // Found by ourselves.
 Trouble local_trouble(std::string_view status, std::string reason);
-// From a reply: the status is the reply's, and a reply that is neither 4xx nor 5xx is a protocol error.
+// From a reply: the status is the reply's. A success where it makes no sense is a protocol error.
 Trouble reply_trouble(std::string_view remote_mta, const Reply& reply, std::string reason);
 // "host x[1.2.3.4] said: 550 5.1.1 no such user (in reply to RCPT TO command)"
 Trouble said(std::string_view remote_mta, std::string_view name_and_address, const Reply& reply,

@@ -96,7 +96,7 @@ def system_tests(tally, quick):
 
         crowd = ["-m", "not slow"] if quick else []
         if subprocess.run([sys.executable, "-c", "import xdist"], stderr=subprocess.DEVNULL).returncode == 0:
-            crowd += ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
+            crowd += ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "load"]
         status = pytest("crowd.xml", *crowd, "tests")
         failed = failed_cases(f"{results}/crowd.xml")
         if not tally.add_junit(f"{results}/crowd.xml"):

@@ -18,9 +18,9 @@ DIALOGUES = {
     "data first": [("DATA", "503 5.5.1 Error: need RCPT command")],
     "nested mail": [("MAIL FROM:<a@box.example>", "250"), ("MAIL FROM:<b@box.example>", "503 5.5.1 Error: nested MAIL command")],
     "data without recipients": [("MAIL FROM:<a@box.example>", "250"), ("DATA", "554 5.5.1 Error: no valid recipients")],
-    "bdat nonsense": [("MAIL FROM:<a@box.example>", "250"), ("RCPT TO:<user@box.example>", "250"), ("BDAT x", "501 5.5.4 Syntax: BDAT count [LAST]")],
-    "bdat negative": [("MAIL FROM:<a@box.example>", "250"), ("RCPT TO:<user@box.example>", "250"), ("BDAT -1 LAST", "501 5.5.4")],
-    "bdat enormous": [("MAIL FROM:<a@box.example>", "250"), ("RCPT TO:<user@box.example>", "250"), ("BDAT 99999999999999999999 LAST", "5")],
+    "bdat nonsense": [("MAIL FROM:<a@box.example>", "250"), ("RCPT TO:<user@box.example>", "250"), ("BDAT x", "521 5.5.4 Syntax: BDAT count [LAST]")],
+    "bdat negative": [("MAIL FROM:<a@box.example>", "250"), ("RCPT TO:<user@box.example>", "250"), ("BDAT -1 LAST", "521 5.5.4 Syntax: BDAT count [LAST]")],
+    "bdat enormous": [("MAIL FROM:<a@box.example>", "250"), ("RCPT TO:<user@box.example>", "250"), ("BDAT 99999999999999999999 LAST", "521 5.5.4 Syntax: BDAT count [LAST]")],
     "nul in a command": [(b"MAIL FROM:<a\0b@box.example>", "501 5.1.7 Bad sender address syntax")],
     "bytes that are no text": [(bytes(range(128, 200)), "5")],
 }
@@ -33,7 +33,8 @@ def test_dialogue(shared, name):
         for line, expected in DIALOGUES[name]:
             answer = client.say(line)
             assert answer.startswith(expected), (line, answer)
-        assert client.say("RSET").startswith("250")
+        # Where the next command begins is not known after a bad BDAT: 521 ends the session.
+        assert client.say("RSET")[:3] == ("" if answer.startswith("521") else "250")
     assert_serving(shared)
 
 
@@ -71,9 +72,10 @@ def test_line_without_end(shared):
 def test_too_many_errors_end_the_session(shared):
     with shared.client() as client:
         client.hello()
-        answers = [client.say("FOO") for _ in range(10)]
-        assert answers[-1].startswith("421 4.7.0 mx.test.example Error: too many errors") or "" in answers
-        assert client.say("NOOP") == ""
+        for _ in range(10):
+            assert client.say("FOO").startswith("500")
+        assert client.reply() == ["421 4.7.0 mx.test.example Error: too many errors"]
+        assert client.reply() == []
 
 
 @pytest.mark.parametrize("leave_after", ["connect", "EHLO", "MAIL", "RCPT", "DATA", "half a message"])

@@ -96,11 +96,14 @@ std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& 
             return std::unexpected(checkpoint.error());
         const auto mark = read_checkpoint(slot);
         const auto segments = list_segments(slot);
+        // Removals that another journal's replay still needs outlive the process that wrote them.
+        const bool keep = options.forget_before && mark && !mark->clean;
         // What a killed predecessor journalled is in the page cache as files: put those on disk before forgetting it.
-        if (!segments.empty() && (!mark || !mark->clean) && ::syncfs(checkpoint->get()) != 0)
+        if (!keep && !segments.empty() && (!mark || !mark->clean) && ::syncfs(checkpoint->get()) != 0)
             return std::unexpected(SystemError::last("syncfs", slot));
-        if (const auto written = write_checkpoint(checkpoint->get(), {0, 0, monotonic_ns(), true}); !written)
-            return std::unexpected(written.error());
+        if (!keep)
+            if (const auto written = write_checkpoint(checkpoint->get(), {0, 0, monotonic_ns(), true}); !written)
+                return std::unexpected(written.error());
         std::unique_ptr<Journal> journal(
             new Journal(loop, pool, std::move(options), slot, std::move(*lock), std::move(*checkpoint)));
         for (const auto& found : segments) {
@@ -115,7 +118,17 @@ std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& 
             auto segment = std::make_unique<Segment>();
             segment->path = found.path;
             segment->fd = std::move(*fd);
-            journal->free_.push_back(std::move(segment));
+            segment->sequence = found.sequence;
+            segment->last_write = monotonic_ns();
+            if (keep && found.sequence >= mark->live_sequence)
+                journal->full_.push_back(std::move(segment));
+            else
+                journal->free_.push_back(std::move(segment));
+        }
+        if (keep) {
+            journal->marked_clean_ = false;
+            journal->dirty_ = true;
+            journal->schedule_checkpoint();
         }
         while (::access(fmt::format("{}/{:03}.seg", slot, journal->next_file_).c_str(), F_OK) == 0)
             ++journal->next_file_;
@@ -127,7 +140,8 @@ std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& 
 Journal::Journal(event::Loop& loop, event::WorkerPool& pool, Options options, std::string slot, UniqueFd lock,
                  UniqueFd checkpoint)
     : loop_(loop), pool_(pool), options_(std::move(options)), slot_(std::move(slot)), lock_(std::move(lock)),
-      checkpoint_file_(std::move(checkpoint)), gathering_(std::make_shared<Group>()), changed_(loop)
+      checkpoint_file_(std::move(checkpoint)), gathering_(std::make_shared<Group>()),
+      through_(options_.promise == Options::Promise::write_through), changed_(loop)
 {
 }
 
@@ -171,7 +185,6 @@ std::optional<SystemError> Journal::next_segment_now()
 
 void Journal::write_through()
 {
-    through_ = true;
     if (gathering_->bytes.empty())
         return;
     std::string bytes = std::exchange(gathering_->bytes, {});

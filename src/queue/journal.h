@@ -47,8 +47,12 @@ public:
         // Asked (on a worker thread) at a checkpoint: records written before this monotonic time (ns) may be forgotten.
         // Default: all. The queue manager must remember removals for as long as a cleanup journal may replay them.
         std::function<std::int64_t()> forget_before;
+        // Which of the two promises this journal's user makes; see commit() and write_through().
+        enum class Promise { commit, write_through };
+        Promise promise = Promise::commit;
     };
-    // Takes a slot, checkpoints what a crashed predecessor left in it. Paths are relative to the queue directory.
+    // Takes a slot, checkpoints what a crashed predecessor left in it; with forget_before its records stay live until
+    // that says otherwise. Paths are relative to the queue directory.
     static std::expected<std::unique_ptr<Journal>, SystemError> open(event::Loop& loop, event::WorkerPool& pool,
                                                                      Options options);
     ~Journal() override;
@@ -60,8 +64,8 @@ public:
     event::Task<std::expected<void, SystemError>> commit();
 
     // The weaker promise, for records whose loss costs a repeated delivery and no mail: writes what was appended at
-    // once, so that it survives the process, and flushes it within options.sync_after. One journal uses either commit()
-    // or write_through(), never both.
+    // once, so that it survives the process, and flushes it within options.sync_after. For journals opened with
+    // Promise::write_through, which never commit().
     void write_through();
 
     // Flushes, checkpoints and leaves the slot clean. For an orderly end.
@@ -115,7 +119,7 @@ private:
     std::uint64_t next_sequence_ = 1;
     unsigned next_file_ = 0;
     std::unique_ptr<event::Loop::Timer> sync_timer_;
-    bool through_ = false; // write_through() is used
+    bool through_; // Promise::write_through
     std::unique_ptr<event::Loop::Timer> checkpoint_timer_;
     event::Condition changed_;
 };

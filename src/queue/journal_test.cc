@@ -97,7 +97,9 @@ TEST_F(JournalTest, RemovalsAndDoneRecipientsCount)
         event::Loop loop;
         event::WorkerPool pool(loop, 2);
         auto arrivals = Journal::open(loop, pool, {.name = "cleanup", .segment_size = 256 << 10});
-        auto ends = Journal::open(loop, pool, {.name = "qmgr", .segment_size = 64 << 10});
+        auto ends = Journal::open(
+            loop, pool,
+            {.name = "qmgr", .segment_size = 64 << 10, .promise = Journal::Options::Promise::write_through});
         (*arrivals)->append(RecordType::message, "GONE001", bytes);
         (*arrivals)->append(RecordType::message, "PART001", bytes);
         loop.run_until_done(commit_all(**arrivals));
@@ -119,6 +121,34 @@ TEST_F(JournalTest, RemovalsAndDoneRecipientsCount)
     const auto file = QueueFile::open("incoming/PART001", O_RDONLY);
     ASSERT_TRUE(file.has_value());
     EXPECT_EQ(file->read_states(), "RD");
+}
+
+// The queue manager was killed and started again while cleanup's journal may still be replayed.
+TEST_F(JournalTest, RemovalsOutliveTheirWriter)
+{
+    const auto ends_options = [] {
+        return Journal::Options{.name = "qmgr",
+                                .segment_size = 64 << 10,
+                                .forget_before = [] { return oldest_live_record("cleanup"); },
+                                .promise = Journal::Options::Promise::write_through};
+    };
+    event::Loop loop;
+    event::WorkerPool pool(loop, 2);
+    {
+        auto arrivals = Journal::open(loop, pool, {.name = "cleanup", .segment_size = 256 << 10});
+        for (const char* id : {"GONE001", "GONE002", "GONE003"})
+            (*arrivals)->append(RecordType::message, id, message("hi\r\n"));
+        loop.run_until_done(commit_all(**arrivals));
+        for (const char* id : {"GONE001", "GONE002", "GONE003"}) {
+            auto ends = Journal::open(loop, pool, ends_options());
+            ASSERT_TRUE(ends.has_value());
+            (*ends)->append(RecordType::removed, id, {});
+            (*ends)->write_through();
+        }
+    }
+    const auto report = recover(spool_);
+    ASSERT_TRUE(report.has_value());
+    EXPECT_EQ(report->replayed, 0U);
 }
 
 TEST(JournalFormat, StopsAtStaleAndDamagedRecords)

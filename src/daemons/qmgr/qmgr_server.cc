@@ -30,12 +30,14 @@ public:
         process_ = &process;
         queue::Journal::Options options{.name = "qmgr", .segment_size = 4 << 20};
         options.forget_before = [] { return queue::oldest_live_record("cleanup"); };
+        options.promise = queue::Journal::Options::Promise::write_through;
         auto journal = queue::Journal::open(process.loop, process.pool, std::move(options));
         if (!journal)
             return std::unexpected(journal.error().message());
         manager_ =
             std::make_unique<QueueManager>(process.loop, process.config, settings_, *spool_, std::move(*journal));
         event::spawn(scan(true));
+        event::spawn(watch_incoming());
         return {};
     }
 
@@ -102,6 +104,17 @@ private:
             manager_->finish_scan(round_);
         } while (scan_again_);
         scanning_ = false;
+    }
+
+    // A cleanup that died between accepting a message and telling us leaves it here: nobody else will say.
+    event::Task<void> watch_incoming()
+    {
+        constexpr event::milliseconds kEvery{5000};
+        for (;;) {
+            co_await process_->loop.sleep(kEvery);
+            if (!scanning_)
+                co_await scan_queue(Place::incoming);
+        }
     }
 
     event::Task<void> scan_queue(Place place)

@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "ipc/blocking_channel.h"
+#include "queue/recovery.h"
+#include "service/instance.h"
 #include "service/privileges.h"
 #include "service/service.h"
 #include "tools/postsuper/operations.h"
@@ -203,6 +205,13 @@ void maintain(const Options& options, const queue::Spool& spool)
     }
 }
 
+// No queue manager will note what is removed now, so nothing may be left in the journal that could bring it back.
+void settle_journal(const queue::Spool& spool)
+{
+    if (const auto recovered = queue::recover(spool); !recovered && recovered.error().code != EBUSY)
+        give_up("{}", recovered.error().message());
+}
+
 int run(int argc, char** argv)
 {
     static char name[] = "postsuper"; // getopt(3) names the program in its messages
@@ -224,12 +233,15 @@ int run(int argc, char** argv)
                 "[-S (redundant structure fix)][-v (verbose)] [queue...]");
     log::set_verbosity(options.verbosity);
     check_queue_names(options.queues);
+    const bool down = !service::running_master(config.get(params::queue_directory));
     become_mail_owner(config);
 
     const queue::Spool spool(config.get(params::hash_queue_names),
                              static_cast<int>(config.get(params::hash_queue_depth)));
     if (options.purge || options.structure)
         maintain(options, spool);
+    if (down && !options.requests.empty())
+        settle_journal(spool);
     postsuper::Operations operations(spool);
     for (const auto& request : options.requests)
         perform(operations, request, options.queues);

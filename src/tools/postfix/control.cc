@@ -204,6 +204,25 @@ int start_foreground(const Context& context)
     execute(master_path(context), master_arguments(context, {::getpid() == 1 ? "-i" : "-s"}));
 }
 
+namespace {
+
+void await_end(const Context& context, pid_t pid)
+{
+    for (int tenths = 0; tenths < kStopSeconds * 10; ++tenths) {
+        if (!master_pid(context))
+            return;
+        if (tenths % 10 == 5)
+            log::info("waiting for the Postfix mail system to terminate");
+        ::usleep(100'000);
+    }
+    if (!master_pid(context))
+        return;
+    log::warning("stopping the Postfix mail system with force");
+    ::kill(-pid, SIGKILL);
+}
+
+} // namespace
+
 int stop(const Context& context)
 {
     const auto pid = master_pid(context);
@@ -212,17 +231,11 @@ int stop(const Context& context)
     log::info("stopping the Postfix mail system");
     if (::kill(*pid, SIGTERM) != 0)
         return fail("kill: " + errno_text(errno));
-    for (int tenths = 0; tenths < kStopSeconds * 10; ++tenths) {
-        if (!master_pid(context))
-            return 0;
-        if (tenths % 10 == 5)
-            log::info("waiting for the Postfix mail system to terminate");
-        ::usleep(100'000);
-    }
-    if (!master_pid(context))
-        return 0;
-    log::warning("stopping the Postfix mail system with force");
-    ::kill(-*pid, SIGKILL);
+    await_end(context, *pid);
+    // A stopped system is its files alone: what an administrator removes from them now must not come back out of the
+    // journal at the next start.
+    if (const auto settled = recover_queue(context.config); !settled)
+        log::warning("queue recovery failed: {}", settled.error());
     return 0;
 }
 

@@ -18,7 +18,7 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 # One precompiled header serves libraries and programs alike only when all are compiled alike.
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
-set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 
 option(FACTEUR_FUZZ "Build the libFuzzer targets instead of the programs" OFF)
@@ -28,6 +28,7 @@ find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
       ${CCACHE_PROGRAM})
 endif()
 find_program(MOLD_PROGRAM mold)
@@ -35,7 +36,8 @@ find_program(MOLD_PROGRAM mold)
 add_library(facteur_options INTERFACE)
 target_compile_options(facteur_options INTERFACE
   -Wall -Wextra -Wnon-virtual-dtor -Woverloaded-virtual -Wvla -Wno-missing-field-initializers
-  -fstack-protector-strong -fcf-protection -fno-strict-aliasing -fpch-preprocess -fPIC)
+  -fstack-protector-strong -fcf-protection -fno-strict-aliasing -fPIC
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 target_compile_definitions(facteur_options INTERFACE _GLIBCXX_ASSERTIONS FMT_HEADER_ONLY=0)
 target_include_directories(facteur_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(facteur_options INTERFACE fmt::fmt Threads::Threads)
@@ -44,7 +46,9 @@ if(MOLD_PROGRAM)
   target_link_options(facteur_options INTERFACE -fuse-ld=mold)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(facteur_options INTERFACE -fcoroutines)
+  target_compile_options(facteur_options INTERFACE -fcoroutines -fpch-preprocess)
+else()
+  target_compile_options(facteur_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
 endif()
 if(FACTEUR_SANITIZE)
   target_compile_options(facteur_options INTERFACE
@@ -77,6 +81,9 @@ function(facteur_split_sources out_code out_tests out_fuzz)
   set(${out_fuzz} ${fuzz} PARENT_SCOPE)
 endfunction()
 
+# What ctest runs, without the programs.
+add_custom_target(unit_tests)
+
 function(facteur_add_tests name)
   facteur_split_sources(code tests fuzz)
   if(tests AND NOT FACTEUR_FUZZ)
@@ -84,6 +91,7 @@ function(facteur_add_tests name)
     target_link_libraries(${name}_test PRIVATE ${name}_lib GTest::gtest GTest::gtest_main)
     target_precompile_headers(${name}_test REUSE_FROM facteur_pch)
     add_test(NAME ${name} COMMAND ${name}_test)
+    add_dependencies(unit_tests ${name}_test)
   endif()
   if(FACTEUR_FUZZ)
     foreach(source ${fuzz})

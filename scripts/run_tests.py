@@ -68,7 +68,7 @@ def build(preset, *target):
 
 def unit_tests(tally):
     say("unit tests (preset dev)")
-    build("dev")
+    build("dev", "--target", "unit_tests")
     with tempfile.TemporaryDirectory() as results:
         environment = dict(os.environ, GTEST_OUTPUT=f"xml:{results}/")
         ctest = subprocess.run(

@@ -124,6 +124,11 @@ event::Task<bool> Delivery::append(Log kind, const Target& target, std::string r
     const auto called = co_await service.call(ipc::Method::bounce_append, request, reply);
     if (!called)
         log::warning("{}: {}: {}", queue_id(), service.socket_path(), ipc::to_string(called.error()));
+    // Even a failed call may have written.
+    if (kind == Log::bounce)
+        reply_.set_bounced(true);
+    if (kind == Log::trace)
+        reply_.set_traced(true);
     co_return called&& reply.ok();
 }
 

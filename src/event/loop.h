@@ -177,7 +177,6 @@ private:
     Clock::time_point start_;
     Clock::time_point now_;
     std::uint64_t current_tick_ = 0;
-    std::size_t armed_ = 0;
     std::unique_ptr<Slot[]> slots_;
     Timers timers_;
     std::vector<TurnEnd*> turn_ends_;

@@ -17,6 +17,8 @@ constexpr std::uint32_t kMaxBlob = 64 << 20;
 constexpr std::uint16_t kAnswer = 1;
 constexpr std::uint16_t kOneWay = 2;
 constexpr std::uint16_t kRefused = 4;
+constexpr std::uint16_t kGoodbye = 8;
+constexpr std::uint16_t kRepeated = 16;
 
 struct Header {
     std::uint32_t magic;
@@ -129,13 +131,16 @@ event::Task<void> Channel::drain()
 
 event::Task<std::expected<void, IpcError>> Channel::call(Method method, const google::protobuf::MessageLite& request,
                                                          google::protobuf::MessageLite& reply, std::string_view blob,
-                                                         event::milliseconds timeout, std::string* reply_blob)
+                                                         event::milliseconds timeout, std::string* reply_blob,
+                                                         Asked asked)
 {
     if (closed_)
         co_return std::unexpected(IpcError::lost);
     Pending pending(*this, next_id_++, timeout);
-    put_frame(0, pending.id, method, &request, blob);
+    put_frame(asked == Asked::again ? kRepeated : 0, pending.id, method, &request, blob);
     const event::Ready how = co_await pending;
+    pending.channel_forget();
+    leave_if_done();
     if (pending.error)
         co_return std::unexpected(*pending.error);
     if (how != event::Ready::ready)
@@ -164,6 +169,23 @@ void Channel::answer_refused(const Request& request)
         put_frame(kAnswer | kRefused, request.id, request.method, nullptr, {});
 }
 
+void Channel::say_goodbye()
+{
+    put_frame(kGoodbye, 0, Method{}, nullptr, {});
+}
+
+void Channel::release()
+{
+    --holds_;
+    leave_if_done();
+}
+
+void Channel::leave_if_done()
+{
+    if (leaving_ && pending_.empty() && holds_ == 0)
+        close();
+}
+
 bool Channel::take_frame(const OnRequest& on_request)
 {
     const std::string_view bytes = stream_->buffered();
@@ -182,6 +204,11 @@ bool Channel::take_frame(const OnRequest& on_request)
     std::string message(bytes.substr(sizeof header, header.message_size));
     std::string blob(bytes.substr(sizeof header + header.message_size, header.blob_size));
     stream_->consume(total);
+    if (header.flags & kGoodbye) {
+        leaving_ = true;
+        leave_if_done();
+        return true;
+    }
     if (header.flags & kAnswer) {
         if (const auto found = pending_.find(header.id); found != pending_.end()) {
             Pending* const pending = found->second;
@@ -197,6 +224,7 @@ bool Channel::take_frame(const OnRequest& on_request)
     request.method = static_cast<Method>(header.method);
     request.id = header.id;
     request.one_way = (header.flags & kOneWay) != 0;
+    request.repeated = (header.flags & kRepeated) != 0;
     request.message = std::move(message);
     request.blob = std::move(blob);
     on_request(std::move(request));

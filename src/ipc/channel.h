@@ -56,7 +56,8 @@ public:
     Method method{};
     std::uint32_t id = 0;
     bool one_way = false;
-    std::string message; // protobuf bytes
+    bool repeated = false; // the asker lost an earlier stream before the answer came: this may have been done already
+    std::string message;   // protobuf bytes
     std::string blob;
 
     // False when the bytes are not such a message.
@@ -69,10 +70,11 @@ public:
     ~Channel() override;
 
     // Sends and waits for the answer into `reply`. The reply's blob, if any, goes to *reply_blob.
+    enum class Asked { first, again }; // see Request::repeated
     event::Task<std::expected<void, IpcError>> call(Method method, const google::protobuf::MessageLite& request,
                                                     google::protobuf::MessageLite& reply, std::string_view blob = {},
                                                     event::milliseconds timeout = event::milliseconds(3'600'000),
-                                                    std::string* reply_blob = nullptr);
+                                                    std::string* reply_blob = nullptr, Asked asked = Asked::first);
     void send_one_way(Method method, const google::protobuf::MessageLite& request, std::string_view blob = {});
     void answer(const Request& request, const google::protobuf::MessageLite& reply, std::string_view blob = {});
     void answer_refused(const Request& request);
@@ -84,6 +86,16 @@ public:
 
     void close(); // ends run()
     [[nodiscard]] bool open() const { return !closed_; }
+
+    // --- ending without loss ---
+    // The serving side asks its peer to leave: what was asked is still answered, new questions go elsewhere. The peer
+    // closes the stream when its last call is answered and nobody holds it.
+    void say_goodbye();
+    [[nodiscard]] bool accepts_calls() const { return !closed_ && !leaving_; }
+    // Requests that belong together must reach the same process: as long as it is held, a channel that was told to
+    // leave stays open.
+    void hold() { ++holds_; }
+    void release();
     [[nodiscard]] std::size_t calls_in_flight() const { return pending_.size(); }
     [[nodiscard]] std::size_t unsent() const { return stream_->queued(); }
     [[nodiscard]] net::Stream& stream() { return *stream_; }
@@ -96,6 +108,7 @@ private:
                    std::string_view blob);
     bool take_frame(const OnRequest& on_request); // false: not enough bytes yet
     void fail_pending(IpcError why);
+    void leave_if_done();
 
     net::StreamPtr stream_;
     std::unordered_map<std::uint32_t, Pending*> pending_;
@@ -103,6 +116,8 @@ private:
     bool closed_ = false;
     bool bad_ = false;
     bool draining_ = false;
+    bool leaving_ = false; // the peer said goodbye
+    int holds_ = 0;
     event::Condition drained_;
 };
 

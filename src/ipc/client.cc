@@ -30,7 +30,7 @@ event::Task<std::shared_ptr<Channel>> Client::connected()
 {
     while (connecting_)
         co_await connect_done_.wait();
-    if (channel_ && channel_->open())
+    if (channel_ && channel_->accepts_calls())
         co_return channel_;
     channel_.reset();
     const auto address = net::SocketAddress::unix_path(path_);
@@ -54,6 +54,7 @@ event::Task<std::expected<void, IpcError>> Client::call(Method method, const goo
                                                         std::string* reply_blob)
 {
     IpcError error = IpcError::unreachable;
+    auto asked = Channel::Asked::first;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         if (attempt > 0)
             co_await loop_.sleep(kPause);
@@ -62,14 +63,29 @@ event::Task<std::expected<void, IpcError>> Client::call(Method method, const goo
             error = IpcError::unreachable;
             continue; // nothing was sent: trying again is safe for any request
         }
-        const auto done = co_await channel->call(method, request, reply, blob, timeout, reply_blob);
+        const auto done = co_await channel->call(method, request, reply, blob, timeout, reply_blob, asked);
         if (done)
             co_return done;
+        asked = Channel::Asked::again;
         error = done.error();
         if (error != IpcError::lost || repeat == Repeat::never)
             break;
     }
     co_return std::unexpected(error);
+}
+
+event::Task<std::expected<Client::Lease, IpcError>> Client::lease()
+{
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        if (attempt > 0)
+            co_await loop_.sleep(kPause);
+        auto channel = co_await connected();
+        if (channel) {
+            Lease held(std::move(channel));
+            co_return held;
+        }
+    }
+    co_return std::unexpected(IpcError::unreachable);
 }
 
 event::Task<bool> Client::send_one_way(Method method, const google::protobuf::MessageLite& request,

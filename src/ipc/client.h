@@ -24,6 +24,24 @@ public:
                                                     Repeat repeat = Repeat::until_answered,
                                                     event::milliseconds timeout = event::milliseconds(3'600'000),
                                                     std::string* reply_blob = nullptr);
+    // Requests that must all reach the same process: they go over the lease's channel, which stays open until the lease
+    // ends, even when its process is being replaced. Calls on it are not repeated.
+    class Lease {
+    public:
+        explicit Lease(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) { channel_->hold(); }
+        ~Lease()
+        {
+            if (channel_)
+                channel_->release();
+        }
+        Lease(Lease&&) noexcept = default;
+        Lease& operator=(Lease&&) = delete;
+        Channel* operator->() const { return channel_.get(); }
+
+    private:
+        std::shared_ptr<Channel> channel_;
+    };
+    event::Task<std::expected<Lease, IpcError>> lease();
     // Best effort: lost when nobody listens. False when it could not even be queued.
     event::Task<bool> send_one_way(Method method, const google::protobuf::MessageLite& request,
                                    std::string_view blob = {});

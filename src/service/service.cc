@@ -147,15 +147,21 @@ public:
 private:
     event::Task<void> drain()
     {
-        co_await server_.drain();
-        // Clients of a request service stay connected for ever: they reconnect to a new worker.
+        server_.retire();
+        // Clients of a request service stay connected for ever: asked to leave, they finish here and go on with a new
+        // worker. One that does not listen is left behind after a while.
         for (auto& channel : channels_)
-            if (const auto open = channel.lock(); open && requests_ == 0)
-                open->close();
-        while (connections_ > 0 && server_.kind() == Server::Kind::connections)
+            if (const auto open = channel.lock())
+                open->say_goodbye();
+        const auto patience = server_.persistent() ? event::milliseconds(2'000) : event::milliseconds(3'600'000);
+        patience_timer_ = process_.loop.call_at(event::Clock::now() + patience, [this] {
+            impatient_ = true;
+            idle_.notify_all();
+        });
+        const bool sessions = server_.kind() == Server::Kind::connections;
+        while (requests_ > 0 || (connections_ > 0 && (sessions || !impatient_)))
             co_await idle_.wait();
-        while (requests_ > 0)
-            co_await idle_.wait();
+        co_await server_.drain();
         process_.loop.post([this] { end(true); });
     }
 
@@ -291,10 +297,12 @@ private:
     int requests_ = 0;
     int reported_ = -1;
     bool draining_ = false;
+    bool impatient_ = false;
     event::Clock::time_point last_use_ = event::Clock::now();
     std::vector<std::unique_ptr<event::Watch>> listeners_;
     std::vector<std::weak_ptr<ipc::Channel>> channels_;
     std::unique_ptr<event::Loop::Timer> idle_timer_;
+    std::unique_ptr<event::Loop::Timer> patience_timer_;
 };
 
 event::Task<void> watch_lifeline(event::Watch& lifeline, Worker& worker)

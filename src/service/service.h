@@ -70,8 +70,10 @@ public:
     // Kind::datagrams: one datagram.
     virtual void datagram(std::string_view) {}
 
-    // The process was asked to end (reload, stop accepting). Finish by itself within its own time; return when no more
-    // work is held beyond the open connections. Default: nothing to do.
+    // The process was asked to end (a reload, or idle for long): begin nothing new of its own accord. What clients
+    // asked, and still ask before they left, is answered as ever.
+    virtual void retire() {}
+    // All clients left. Return when no more work is held. Default: nothing to do.
     virtual event::Task<void> drain();
     // True for programs that must not end when idle (qmgr, anvil, postlogd, ...).
     [[nodiscard]] virtual bool persistent() const { return false; }

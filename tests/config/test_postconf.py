@@ -1,6 +1,6 @@
 """postconf beside Debian's: the same arguments over the same directory give the same output and the same files.
 
-FACTEUR_POSTCONF names our program (default: build/dev/bin/postconf); the other is /usr/sbin/postconf. What is compared:
+FACTEUR_SBIN holds our program (default: build/stage/sbin); the other is /usr/sbin/postconf. What is compared:
 standard output, exit status, main.cf and master.cf afterwards, and standard error as a set of lines, because Postfix
 prints warnings in the order of a hash table and, for some, several times.
 """
@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-OURS = os.environ.get("FACTEUR_POSTCONF", str(ROOT / "build/dev/bin/postconf"))
+OURS = os.path.join(os.environ.get("FACTEUR_SBIN", str(ROOT / "build/stage/sbin")), "postconf")
 THEIRS = "/usr/sbin/postconf"
 
 pytestmark = [
@@ -158,7 +158,7 @@ def run(program, directory, arguments):
 
 def compare(tmp_path, main, master, arguments):
     results = []
-    for name, program in (("theirs", THEIRS), ("ours", OURS)):
+    for name, program in (("real", THEIRS), ("ours", OURS)):
         directory = tmp_path / name
         make(directory, main, master)
         results.append(run(program, directory, arguments))

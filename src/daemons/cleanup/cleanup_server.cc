@@ -9,6 +9,7 @@
 #include "queue/queue_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -74,6 +75,10 @@ private:
             answer(request, *from, "", verdict(ipc::SUBMIT_BAD), 0);
             co_return;
         }
+        if (request.repeated && already_stored(submit.queue_id())) {
+            answer(request, *from, submit.queue_id(), verdict(ipc::SUBMIT_OK), 0);
+            co_return;
+        }
         forget_lost_streams();
         const bool last = submit.last();
         auto submission = std::make_shared<Submission>(settings_, tables_, *spool_, std::move(submit));
@@ -116,13 +121,29 @@ private:
         Verdict result = submission->finish();
         if (result.ok() && !submission->discarded()) {
             result = co_await make_durable(*submission);
-            if (result.ok())
-                event::spawn(tell_qmgr(submission));
         } else if (!result.ok() && submission->bounce_on_failure() && result.status != ipc::SUBMIT_WRITE &&
                    result.status != ipc::SUBMIT_DEFER) {
             result = co_await return_to_sender(*submission, result);
         }
         answer(request, *from, submission->queue_id(), result, submission->content_size());
+        // Told after the answer: should we die in between, the answer is not asked for again when the message is gone.
+        if (result.ok() && submission->stored())
+            event::spawn(tell_qmgr(submission));
+    }
+
+    // The client asks again because an earlier cleanup died. What that one had stored is stored; what it had only begun
+    // is in the way of the new file.
+    bool already_stored(const std::string& id) const
+    {
+        const auto queue = spool_->find(id);
+        if (!queue)
+            return false;
+        struct stat status{};
+        if (::stat(spool_->path(*queue, id).c_str(), &status) == 0 && (status.st_mode & S_IXUSR) != 0)
+            return true;
+        if (const auto removed = spool_->remove(*queue, id); !removed)
+            log::warning("{}: {}", id, removed.error().message());
+        return false;
     }
 
     event::Task<Verdict> make_durable(Submission& submission)

@@ -49,6 +49,7 @@ public:
     [[nodiscard]] ipc::Arrived arrival() const;
     [[nodiscard]] std::uint64_t content_size() const { return content_size_; }
     [[nodiscard]] bool discarded() const { return discarded_; }
+    [[nodiscard]] bool stored() const { return published_; } // by publish()
     [[nodiscard]] bool bounce_on_failure() const;
     [[nodiscard]] const queue::Envelope& envelope() const { return request_.envelope(); }
 

@@ -91,10 +91,14 @@ public:
             loop_->post([this] { scan(); });
     }
 
-    event::Task<void> drain() override
+    void retire() override
     {
         draining_ = true;
         waiting_.clear();
+    }
+
+    event::Task<void> drain() override
+    {
         while (!busy_.empty())
             co_await idle_->wait();
     }
@@ -164,7 +168,13 @@ private:
         log_arrival(request, message);
         const std::string queue_id = request.queue_id();
         ipc::SubmitReply reply;
-        auto called = co_await cleanup_->call(ipc::Method::submit, request, reply, *piece, ipc::Client::Repeat::never);
+        auto cleanup = co_await cleanup_->lease(); // the pieces of a message reach one cleanup
+        if (!cleanup) {
+            log::warning("{}: error writing {}: {}", queue_id, cleanup_->socket_path(),
+                         ipc::to_string(cleanup.error()));
+            co_return false;
+        }
+        auto called = co_await (*cleanup)->call(ipc::Method::submit, request, reply, *piece);
         while (called && reply.status() == ipc::SUBMIT_OK && !following->empty()) {
             piece = std::move(following);
             following = message.next_content();
@@ -172,8 +182,7 @@ private:
             chunk.set_queue_id(queue_id);
             chunk.set_abort(!following.has_value());
             chunk.set_last(following.has_value() && following->empty());
-            called =
-                co_await cleanup_->call(ipc::Method::submit_chunk, chunk, reply, *piece, ipc::Client::Repeat::never);
+            called = co_await (*cleanup)->call(ipc::Method::submit_chunk, chunk, reply, *piece);
             if (!following)
                 co_return std::unexpected(following.error());
         }

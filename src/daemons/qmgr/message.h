@@ -35,6 +35,8 @@ struct Active {
     bool some_deferred = false;
     bool answer_lost = false;              // an agent died with recipients of this message: try again soon
     bool removed = false;                  // the administrator took the file away
+    bool may_have_bounced = false;         // its bounce log may exist
+    bool may_be_traced = false;            // its trace log may exist
     std::vector<std::uint64_t> newly_done; // state bytes of recipients finished in this round
     std::string last_reason;
 };

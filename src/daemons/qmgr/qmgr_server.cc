@@ -82,6 +82,7 @@ public:
             event::spawn(scan(false));
     }
 
+    void retire() override { manager_->retire(); }
     event::Task<void> drain() override { co_await manager_->drain(); }
 
 private:
@@ -113,11 +114,11 @@ private:
         for (;;) {
             co_await process_->loop.sleep(kEvery);
             if (!scanning_)
-                co_await scan_queue(Place::incoming);
+                co_await scan_queue(Place::incoming, QueueManager::Settled::only);
         }
     }
 
-    event::Task<void> scan_queue(Place place)
+    event::Task<void> scan_queue(Place place, QueueManager::Settled settled = QueueManager::Settled::any)
     {
         const std::string queue(queue_name(place));
         const Spool& spool = *spool_;
@@ -144,7 +145,7 @@ private:
         for (const auto& path : found.odd)
             log::warning("bogus file name: {}", text::printable(path));
         for (std::size_t i = 0; i < found.ids.size(); ++i) {
-            manager_->met_file(place, found.ids[i], round_);
+            manager_->met_file(place, found.ids[i], round_, settled);
             if (i % kScanBatch == kScanBatch - 1) {
                 manager_->run_due();
                 co_await process_->loop.sleep(event::milliseconds(1));

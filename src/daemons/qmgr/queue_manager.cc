@@ -51,7 +51,7 @@ void QueueManager::arrived(ipc::Arrived arrival)
     activate(message, std::move(active));
 }
 
-void QueueManager::met_file(Place place, const std::string& id, std::uint32_t round)
+void QueueManager::met_file(Place place, const std::string& id, std::uint32_t round, Settled settled)
 {
     if (const MessagePtr known = index_.find(id)) {
         known->seen_in_scan = round;
@@ -71,7 +71,10 @@ void QueueManager::met_file(Place place, const std::string& id, std::uint32_t ro
     const std::string path = spool_.path(queue_name(place), id);
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0 || (status.st_mode & S_IXUSR) == 0)
-        return; // gone again, or still being written
+        return;                           // gone again, or still being written
+    constexpr std::int64_t kSettling = 3; // seconds; longer than a client of a lost cleanup waits before asking again
+    if (settled == Settled::only && now_seconds() - status.st_mtime < kSettling)
+        return;
     const MessagePtr message = index_.add(id);
     message->seen_in_scan = round;
     message->place = place;
@@ -173,6 +176,7 @@ bool QueueManager::activate(const MessagePtr& message, std::unique_ptr<Active> p
     message->active = std::move(prepared);
     Active& active = *message->active;
     active.since_microseconds = now_microseconds();
+    active.may_have_bounced = active.may_be_traced = !fresh; // an earlier round may have been cut short
     ++active_count_;
     std::vector<std::uint32_t> pending;
     for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(active.envelope.recipients_size()); ++i)
@@ -339,6 +343,8 @@ void QueueManager::entry_answered(Entry entry, const ipc::DeliverReply& reply)
         active.some_deferred = true;
         active.last_reason = reply.last_deferral().reason();
     }
+    active.may_have_bounced |= reply.bounced();
+    active.may_be_traced |= reply.traced();
     for (const auto number : reply.delivered())
         active.newly_done.push_back(active.status_offset + number);
     close_entry(message);
@@ -350,6 +356,7 @@ void QueueManager::entry_lost(Entry entry)
     const MessagePtr message = entry.message;
     message->active->some_deferred = true;
     message->active->answer_lost = true;
+    message->active->may_have_bounced = message->active->may_be_traced = true;
     close_entry(message);
 }
 
@@ -403,11 +410,11 @@ event::Task<bool> QueueManager::send_notices(MessagePtr message)
 {
     Active& active = *message->active;
     bool told = true;
-    if (::access(spool_.path(queue::kBounce, message->id).c_str(), F_OK) == 0) {
+    if (active.may_have_bounced && ::access(spool_.path(queue::kBounce, message->id).c_str(), F_OK) == 0) {
         const bool sent = co_await flush_log(bounce_, ipc::BounceFlush::BOUNCE, message);
         told = told && sent;
     }
-    if (::access(spool_.path(queue::kTrace, message->id).c_str(), F_OK) == 0) {
+    if (active.may_be_traced && ::access(spool_.path(queue::kTrace, message->id).c_str(), F_OK) == 0) {
         const bool sent = co_await flush_log(trace_, ipc::BounceFlush::TRACE, message);
         told = told && sent;
     }
@@ -591,10 +598,14 @@ void QueueManager::changed(const ipc::QueueChange& change)
     run_due();
 }
 
-event::Task<void> QueueManager::drain()
+void QueueManager::retire()
 {
     draining_ = true;
     scheduler_.stop();
+}
+
+event::Task<void> QueueManager::drain()
+{
     // Agents finish by themselves and mark what they did; only their answers are waited for, and not for long.
     for (int tenths = 0; tenths < 50 && scheduler_.in_flight() > 0; ++tenths)
         co_await loop_.sleep(milliseconds(100));

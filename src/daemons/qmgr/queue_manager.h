@@ -25,7 +25,9 @@ public:
     // --- what happens to the queue ---
     void arrived(ipc::Arrived arrival);
     // A file that a scan met. Unknown ones join the queue; `round` marks known ones as still there.
-    void met_file(Place place, const std::string& id, std::uint32_t round);
+    // `Settled::only` leaves files of the last seconds alone: whoever made them may be about to announce them.
+    enum class Settled { any, only };
+    void met_file(Place place, const std::string& id, std::uint32_t round, Settled settled = Settled::any);
     void finish_scan(std::uint32_t round); // those not met any more are forgotten
     void changed(const ipc::QueueChange& change);
     void flush_all(); // everything is due now, and dead destinations get a chance
@@ -33,6 +35,7 @@ public:
     // Starts what is due and what has room. Also called by itself when something ends.
     void run_due();
 
+    void retire(); // begins no more deliveries
     // Ends the round of running deliveries as far as they get, then puts the journal away.
     event::Task<void> drain();
 

@@ -18,6 +18,8 @@ struct Client {
     std::string reverse_name = "unknown"; // by address alone, not verified
     std::string address = "unknown";
     std::string port = "unknown";
+    std::string server_address; // our end of the connection
+    std::string server_port;
     NameStatus name_status = NameStatus::permanent;
     NameStatus reverse_name_status = NameStatus::permanent;
     std::string shown; // "name[address]", what log lines call it

@@ -50,22 +50,38 @@ event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> DaemonServices::subm
 {
     // A whole message may be sent again when cleanup goes away: the queue id makes it the same message. Its first part
     // may not, since the parts that follow have to reach the process that has it.
-    const auto repeat = request.last() ? ipc::Client::Repeat::until_answered : ipc::Client::Repeat::never;
     ipc::SubmitReply reply;
-    const auto called = co_await cleanup_.call(ipc::Method::submit, request, reply, content, repeat);
+    if (request.last()) {
+        const auto called = co_await cleanup_.call(ipc::Method::submit, request, reply, content);
+        if (!called)
+            co_return std::unexpected(called.error());
+        co_return std::move(reply);
+    }
+    auto lease = co_await cleanup_.lease();
+    if (!lease)
+        co_return std::unexpected(lease.error());
+    const auto called = co_await (*lease)->call(ipc::Method::submit, request, reply, content);
     if (!called)
         co_return std::unexpected(called.error());
+    if (reply.status() == ipc::SUBMIT_OK)
+        parts_.emplace(request.queue_id(), std::move(*lease));
     co_return std::move(reply);
 }
 
 event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> DaemonServices::submit_chunk(const ipc::SubmitChunk& chunk,
                                                                                          std::string_view content)
 {
+    const auto found = parts_.find(chunk.queue_id());
+    if (found == parts_.end())
+        co_return std::unexpected(ipc::IpcError::lost);
+    ipc::Client::Lease lease = std::move(found->second);
+    parts_.erase(found);
     ipc::SubmitReply reply;
-    const auto called =
-        co_await cleanup_.call(ipc::Method::submit_chunk, chunk, reply, content, ipc::Client::Repeat::never);
+    const auto called = co_await lease->call(ipc::Method::submit_chunk, chunk, reply, content);
     if (!called)
         co_return std::unexpected(called.error());
+    if (!chunk.last() && !chunk.abort())
+        parts_.emplace(chunk.queue_id(), std::move(lease));
     co_return std::move(reply);
 }
 

@@ -6,6 +6,9 @@
 #include "ipc/client.h"
 #include "service/service.h"
 
+#include <string>
+#include <unordered_map>
+
 namespace facteur::smtpd {
 
 class DaemonServices final : public Services {
@@ -29,6 +32,7 @@ private:
     std::string service_name_;
     ipc::RewriteClient rewrite_;
     ipc::Client cleanup_;
+    std::unordered_map<std::string, ipc::Client::Lease> parts_; // by queue id: messages sent in several parts
     ipc::Client flush_;
     ipc::Client anvil_;
     PeerNames names_;

@@ -28,6 +28,8 @@ void set_origin(queue::Origin& origin, const Facts& facts)
     origin.set_sasl_username(facts.sasl_username);
     origin.set_sasl_sender(facts.sasl_sender.value_or(""));
     origin.set_reverse_client_name(client.reverse_name);
+    origin.set_server_address(client.server_address);
+    origin.set_server_port(client.server_port);
 }
 
 struct Outcome {

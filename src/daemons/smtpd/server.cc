@@ -58,6 +58,11 @@ event::Task<void> SmtpServer::connection(net::Accepted accepted)
     }
     Client client = co_await services_->identify(accepted.peer);
     auto stream = std::make_unique<net::Stream>(context_->loop, std::move(accepted.fd));
+    if (!context_->standalone) {
+        const net::SocketAddress own = stream->local();
+        client.server_address = own.ip();
+        client.server_port = std::to_string(own.port());
+    }
     // The session is on the heap: its frame and the skeleton's stay small together.
     auto session = std::make_unique<Session>(*context_, std::move(stream), std::move(client));
     co_await session->run();

@@ -135,6 +135,8 @@ private:
         attribute("reverse_client_name", origin.reverse_client_name());
         attribute("client_address", origin.client_address());
         attribute("client_port", origin.client_port());
+        attribute("server_address", origin.server_address());
+        attribute("server_port", origin.server_port());
         attribute("helo_name", origin.helo_name());
         attribute("protocol_name", origin.protocol_name());
         const bool ipv6 = origin.client_address().find(':') != std::string::npos;

@@ -256,6 +256,7 @@ void Delivery::settle(int index, Result result, const ipc::Dsn& dsn)
     const ipc::DeliverRecipient& recipient = request_.recipients(index);
     if (result == Result::deferred) {
         reply_.add_deferred(recipient.number());
+        reply_.add_deferred_reason(dsn.reason());
         *reply_.mutable_last_deferral() = dsn;
         return;
     }

@@ -19,6 +19,7 @@ std::span<const ServiceSuffix> service_suffixes()
         {"_destination_concurrency_limit", &params::default_destination_concurrency_limit},
         {"_destination_concurrency_negative_feedback", &params::default_destination_concurrency_negative_feedback},
         {"_destination_concurrency_positive_feedback", &params::default_destination_concurrency_positive_feedback},
+        {"_destination_failure_window", &params::default_destination_failure_window},
         {"_destination_rate_delay", &params::default_destination_rate_delay},
         {"_destination_recipient_limit", &params::default_destination_recipient_limit},
         {"_extra_recipient_limit", &params::default_extra_recipient_limit},

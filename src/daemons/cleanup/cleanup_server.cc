@@ -22,6 +22,8 @@ namespace {
 using ipc::Channel;
 using ipc::Request;
 
+constexpr std::chrono::seconds kSlowFor{1}; // after the queue manager said that it is behind
+
 // A message whose content is still coming: who sends it, and under which id.
 using StreamKey = std::pair<const Channel*, std::string>;
 
@@ -118,6 +120,9 @@ private:
     // The one place where a message becomes ours: no answer says SUBMIT_OK before its bytes are on stable storage.
     event::Task<void> complete(Request request, std::shared_ptr<Channel> from, std::shared_ptr<Submission> submission)
     {
+        // While the queue manager is behind, clients wait a little: mail then leaves first (in_flow_delay).
+        if (process_->loop.now() < slow_until_)
+            co_await process_->loop.sleep(settings_.in_flow_delay);
         Verdict result = submission->finish();
         if (result.ok() && !submission->discarded()) {
             result = co_await make_durable(*submission);
@@ -188,10 +193,12 @@ private:
     event::Task<void> tell_qmgr(std::shared_ptr<Submission> submission)
     {
         ++notices_;
-        ipc::Nothing reply;
+        ipc::ArrivedReply reply;
         const auto told = co_await qmgr_->call(ipc::Method::arrived, submission->arrival(), reply);
         if (!told)
             log::warning("{}: queue manager not told: {}", submission->queue_id(), ipc::to_string(told.error()));
+        else if (reply.behind())
+            slow_until_ = process_->loop.now() + kSlowFor;
         --notices_;
     }
 
@@ -254,6 +261,7 @@ private:
     std::unique_ptr<ipc::Client> bounce_;
     std::map<StreamKey, Stream> streams_;
     int notices_ = 0;
+    event::Clock::time_point slow_until_{};
 };
 
 } // namespace

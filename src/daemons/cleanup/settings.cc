@@ -92,6 +92,7 @@ Settings read_settings(const config::Config& config)
     settings.duplicate_filter_limit = config.get(params::duplicate_filter_limit);
     settings.virtual_expansion_limit = config.get(params::virtual_alias_expansion_limit);
     settings.virtual_recursion_limit = config.get(params::virtual_alias_recursion_limit);
+    settings.in_flow_delay = config.get(params::in_flow_delay);
     settings.delay_warning_time = config.get(params::delay_warning_time);
     settings.canonical_classes = words(config.get(params::canonical_classes));
     settings.sender_canonical_classes = words(config.get(params::sender_canonical_classes));

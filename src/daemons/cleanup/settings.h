@@ -40,6 +40,7 @@ struct Settings {
     long virtual_expansion_limit = 1000;
     long virtual_recursion_limit = 1000;
     std::chrono::milliseconds delay_warning_time{0};
+    std::chrono::milliseconds in_flow_delay{0};
     std::set<std::string> canonical_classes;
     std::set<std::string> sender_canonical_classes;
     std::set<std::string> recipient_canonical_classes;

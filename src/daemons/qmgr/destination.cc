@@ -1,5 +1,7 @@
 #include "daemons/qmgr/destination.h"
 
+#include "daemons/qmgr/job_queue.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -17,6 +19,7 @@ void ConcurrencyWindow::reset()
         window_ = std::min(window_, settings_.concurrency_limit);
     window_ = std::max(1L, window_);
     success_ = failure_ = failed_cohorts_ = 0;
+    failing_since_ = -1;
 }
 
 double ConcurrencyWindow::feedback(double constant, bool per_window, bool per_root) const
@@ -28,6 +31,7 @@ double ConcurrencyWindow::feedback(double constant, bool per_window, bool per_ro
 void ConcurrencyWindow::succeeded()
 {
     failed_cohorts_ = 0;
+    failing_since_ = -1;
     if (settings_.concurrency_limit > 0 && window_ >= settings_.concurrency_limit)
         return;
     // Hysteresis: a step up happens when a whole unit was gathered, and takes back what counted for a step down.
@@ -41,10 +45,14 @@ void ConcurrencyWindow::succeeded()
         window_ = std::min(window_, settings_.concurrency_limit);
 }
 
-bool ConcurrencyWindow::failed()
+bool ConcurrencyWindow::failed(std::int64_t now)
 {
+    if (failing_since_ < 0)
+        failing_since_ = now;
+    const bool long_enough = now - failing_since_ >= settings_.failure_window.count();
     failed_cohorts_ += 1.0 / static_cast<double>(window_);
-    if (settings_.failed_cohort_limit > 0 && failed_cohorts_ >= static_cast<double>(settings_.failed_cohort_limit))
+    if (settings_.failed_cohort_limit > 0 && long_enough &&
+        failed_cohorts_ >= static_cast<double>(settings_.failed_cohort_limit))
         return true;
     failure_ -= feedback(settings_.negative_feedback, settings_.negative_per_window, settings_.negative_per_root);
     while (failure_ < 0) {
@@ -55,7 +63,7 @@ bool ConcurrencyWindow::failed()
     if (window_ >= 1)
         return false;
     window_ = 1;
-    return settings_.failed_cohort_limit > 0;
+    return settings_.failed_cohort_limit > 0 && long_enough;
 }
 
 Destination::Destination(Transport& owner, std::string destination_name)
@@ -64,12 +72,15 @@ Destination::Destination(Transport& owner, std::string destination_name)
 }
 
 Transport::Transport(event::Loop& loop, std::string transport_name, TransportSettings transport_settings, int streams)
-    : name(std::move(transport_name)), settings(std::move(transport_settings))
+    : name(std::move(transport_name)), settings(std::move(transport_settings)),
+      jobs(std::make_unique<JobQueue>(settings.slots))
 {
     for (int i = 0; i < streams; ++i)
         clients.push_back(std::make_unique<ipc::Client>(loop, "private/" + name));
     client_load.resize(clients.size());
 }
+
+Transport::~Transport() = default;
 
 Destination& Transport::destination(const std::string& destination_name)
 {

@@ -7,15 +7,18 @@
 //               ^                                                                                     |
 //               +------------ minimal_backoff_time is over, or an administrator flushes --------------+
 //
-// Mail for a dead destination is deferred at once, without an attempt.
+// Mail for a dead destination is deferred at once, without an attempt. With default_destination_failure_window set, a
+// destination dies only when nothing but failures came back for that long: a server that is busy or restarts for a
+// moment keeps its mail moving.
 #pragma once
 
+#include "daemons/qmgr/message.h"
 #include "daemons/qmgr/settings.h"
 #include "event/loop.h"
 #include "ipc/client.h"
 #include "ipc/messages.pb.h"
 
-#include <deque>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,7 +26,7 @@
 
 namespace facteur::qmgr {
 
-struct Message;
+class JobQueue;
 struct Destination;
 struct Transport;
 
@@ -34,13 +37,24 @@ struct Entry {
     std::vector<std::string> resolved;     // their addresses as resolved
 };
 
+// A line of entries for one destination, as job_queue.h keeps it.
+struct Peer;
+using LaneKey = std::pair<Priority, double>; // the order of the job
+struct Lane {
+    std::map<LaneKey, Peer*> peers; // one for each job, in the jobs' order
+    std::size_t waiting = 0;        // entries
+    std::uint64_t served = 0;       // when it was served last, in deliveries of the transport
+    bool open = false;              // a delivery may begin
+    bool ready = false;             // open, and something waits
+};
+
 // The window of parallel deliveries to one destination.
 class ConcurrencyWindow {
 public:
     explicit ConcurrencyWindow(const TransportSettings& settings);
     void succeeded();
-    // True when the destination is to be taken for dead.
-    bool failed();
+    // True when the destination is to be taken for dead. `now` in milliseconds, any epoch.
+    bool failed(std::int64_t now);
     void reset();
     [[nodiscard]] long size() const { return window_; }
 
@@ -51,32 +65,35 @@ private:
     double success_ = 0; // 0..1: fraction of the next step up
     double failure_ = 0; // of the next step down
     double failed_cohorts_ = 0;
+    std::int64_t failing_since_ = -1; // the first failure after the last success
 };
 
-struct Destination {
+struct Destination : Lane {
     Destination(Transport& owner, std::string name);
     Transport& transport;
     std::string name;    // nexthop, or user@nexthop where every recipient is a destination
     std::string nexthop; // what the agent is given
     ConcurrencyWindow window;
-    std::deque<Entry> waiting;
     long in_flight = 0;
-    long holders = 0;    // coroutines that use this object
-    bool listed = false; // in the transport's round robin
+    long holders = 0; // coroutines that use this object
     bool dead = false;
+    std::int64_t dead_until_seconds = 0; // since the epoch; while dead
     ipc::Dsn dead_reason;
     std::unique_ptr<event::Loop::Timer> revival;
 };
 
 struct Transport {
     Transport(event::Loop& loop, std::string name, TransportSettings settings, int streams);
+    ~Transport();
     std::string name;
     TransportSettings settings;
     std::vector<std::unique_ptr<ipc::Client>> clients;
     std::vector<long> client_load;
     std::map<std::string, std::unique_ptr<Destination>> destinations;
-    std::deque<Destination*> round_robin; // those with something to send and room in their window
+    std::unique_ptr<JobQueue> jobs;
     long in_flight = 0;
+    bool pausing = false; // default_transport_rate_delay
+    std::unique_ptr<event::Loop::Timer> pause;
     bool dead = false; // no agent answers
     ipc::Dsn dead_reason;
     std::unique_ptr<event::Loop::Timer> revival;

@@ -4,12 +4,11 @@
 #include "daemons/qmgr/message.h"
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 namespace facteur::qmgr {
 
@@ -37,8 +36,18 @@ public:
     [[nodiscard]] std::vector<MessagePtr> page(std::string_view cursor, std::size_t count) const;
 
 private:
-    std::map<std::string_view, MessagePtr> messages_; // keys live in the messages
-    std::set<std::pair<std::int64_t, Message*>> schedule_;
+    struct ById {
+        using is_transparent = void;
+        static std::string_view id(const MessagePtr& message) { return message->id; }
+        static std::string_view id(std::string_view text) { return text; }
+        bool operator()(const auto& a, const auto& b) const { return id(a) < id(b); }
+    };
+    void put(std::size_t slot, Message* message);
+    void sift_up(std::size_t slot);
+    void sift_down(std::size_t slot);
+
+    std::set<MessagePtr, ById> messages_;
+    std::vector<Message*> schedule_; // a binary heap by next_try_seconds; each message knows its slot
 };
 
 } // namespace facteur::qmgr

@@ -1,17 +1,21 @@
-// A message as the queue manager knows it. Waiting ones are small; what delivery needs hangs off `active`.
+// A message as the queue manager knows it. Waiting ones are small, a few hundred bytes with sender, recipients and
+// reason, so that a listing of a million needs no file; what delivery needs hangs off `active`.
 #pragma once
 
+#include "daemons/qmgr/shared_text.h"
 #include "queue/queue_file.pb.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace facteur::qmgr {
 
-struct Entry;
+// Which mail goes first. Within a class, jobs are served by arrival and size (job_queue.h).
+enum class Priority : std::uint8_t { high, normal, bulk };
 
 // Where a message stands. The name of the queue directory follows from it.
 enum class Place : std::uint8_t {
@@ -33,27 +37,47 @@ struct Active {
     int open_entries = 0;                // groups of recipients that agents have, or that wait for one
     bool resolving = false;
     bool some_deferred = false;
-    bool answer_lost = false;              // an agent died with recipients of this message: try again soon
-    bool removed = false;                  // the administrator took the file away
-    bool may_have_bounced = false;         // its bounce log may exist
-    bool may_be_traced = false;            // its trace log may exist
-    std::vector<std::uint64_t> newly_done; // state bytes of recipients finished in this round
+    bool answer_lost = false;      // an agent died with recipients of this message: try again soon
+    bool removed = false;          // the administrator took the file away
+    bool may_have_bounced = false; // its bounce log may exist
+    bool may_be_traced = false;    // its trace log may exist
+    Priority priority = Priority::normal;
+    std::int64_t not_before_seconds = 0;     // its time window is closed until then
+    std::vector<std::uint32_t> unrouted;     // recipients whose turn to be resolved has not come, last one first
+    std::size_t under_way = 0;               // recipients in entries
+    std::vector<std::uint64_t> newly_done;   // state bytes of recipients finished in this round
+    std::vector<bool> done;                  // of the envelope's recipients: nothing more to do
+    std::vector<SharedText> deferral_reason; // of the envelope's recipients; empty when none was deferred yet
     std::string last_reason;
+};
+
+// A recipient that is still to be delivered to.
+struct PendingRecipient {
+    std::string_view address;
+    SharedText reason; // of the last deferral; may be empty
 };
 
 struct Message {
     std::string id;
-    std::string sender;
-    std::string reason; // of the last deferral
+    SharedText sender;
     std::int64_t arrival_seconds = 0;
     std::int64_t next_try_seconds = 0;
     std::uint64_t size = 0;
-    std::uint32_t seen_in_scan = 0; // round of the last directory scan that met its file
-    std::uint32_t recipients = 0;
+    std::uint32_t seen_in_scan = 0;  // round of the last directory scan that met its file
+    std::uint32_t schedule_slot = 0; // in MessageIndex's schedule, counted from one; 0: not scheduled
     Place place = Place::incoming;
     bool deferral_logged = false; // the defer service has a log of this round
     bool expire_now = false;      // postsuper -e
     std::unique_ptr<Active> active;
+
+    // What a listing shows of a message that waits. While it is active the envelope tells.
+    void set_pending(const std::vector<PendingRecipient>& recipients);
+    void each_pending(const std::function<void(std::string_view address, std::string_view reason)>& visit) const;
+
+private:
+    std::unique_ptr<char[]> addresses_;                // each ends with a zero byte; an empty one ends them all
+    SharedText reason_;                                // of all of them, or of the first
+    std::unique_ptr<std::vector<SharedText>> reasons_; // where they differ
 };
 
 } // namespace facteur::qmgr

@@ -13,8 +13,9 @@ namespace {
 
 using queue::Spool;
 
-constexpr std::size_t kListPage = 500;
-constexpr std::size_t kScanBatch = 500;
+constexpr std::size_t kListPage = 2000;
+constexpr std::size_t kScanBatch = 500;    // files read at once
+constexpr std::size_t kKnownBatch = 20000; // known names looked at in one turn
 
 class QmgrServer final : public service::Server {
 public:
@@ -22,6 +23,7 @@ public:
     {
         settings_ = read_settings(process.config);
         spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
+        priorities_.emplace(process.config);
         return {};
     }
 
@@ -34,8 +36,8 @@ public:
         auto journal = queue::Journal::open(process.loop, process.pool, std::move(options));
         if (!journal)
             return std::unexpected(journal.error().message());
-        manager_ =
-            std::make_unique<QueueManager>(process.loop, process.config, settings_, *spool_, std::move(*journal));
+        manager_ = std::make_unique<QueueManager>(process.loop, process.config, settings_, *spool_, *priorities_,
+                                                  std::move(*journal));
         event::spawn(scan(true));
         event::spawn(watch_incoming());
         return {};
@@ -49,9 +51,10 @@ public:
         switch (request.method) {
         case ipc::Method::arrived: {
             ipc::Arrived arrival;
+            ipc::ArrivedReply reply;
             if (request.parse(arrival) && queue::valid_queue_id(arrival.queue_id()))
-                manager_->arrived(std::move(arrival));
-            from->answer(request, ipc::Nothing());
+                reply.set_behind(manager_->arrived(std::move(arrival)) == QueueManager::Pace::behind);
+            from->answer(request, reply);
             break;
         }
         case ipc::Method::queue_change: {
@@ -114,11 +117,13 @@ private:
         for (;;) {
             co_await process_->loop.sleep(kEvery);
             if (!scanning_)
-                co_await scan_queue(Place::incoming, QueueManager::Settled::only);
+                co_await scan_queue(Place::incoming, Settled::only);
         }
     }
 
-    event::Task<void> scan_queue(Place place, QueueManager::Settled settled = QueueManager::Settled::any)
+    // Settled::only leaves files of the last seconds alone: whoever made them may be about to announce them.
+    enum class Settled { any, only };
+    event::Task<void> scan_queue(Place place, Settled settled = Settled::any)
     {
         const std::string queue(queue_name(place));
         const Spool& spool = *spool_;
@@ -144,14 +149,34 @@ private:
             log::warning("{}", found.error);
         for (const auto& path : found.odd)
             log::warning("bogus file name: {}", text::printable(path));
+        std::vector<std::string> unknown;
         for (std::size_t i = 0; i < found.ids.size(); ++i) {
-            manager_->met_file(place, found.ids[i], round_, settled);
-            if (i % kScanBatch == kScanBatch - 1) {
+            if (!manager_->knows(place, found.ids[i], round_))
+                unknown.push_back(std::move(found.ids[i]));
+            if (unknown.size() == kScanBatch || i + 1 == found.ids.size()) {
+                co_await meet(place, std::exchange(unknown, {}), settled);
                 manager_->run_due();
+            } else if (i % kKnownBatch == kKnownBatch - 1) {
                 co_await process_->loop.sleep(event::milliseconds(1));
             }
         }
         manager_->run_due();
+    }
+
+    // Files are read on a worker thread, while mail flows.
+    event::Task<void> meet(Place place, std::vector<std::string> ids, Settled settled)
+    {
+        const Spool& spool = *spool_;
+        const auto facts = co_await process_->pool.run([&spool, &ids, place] {
+            std::vector<FileFacts> read;
+            read.reserve(ids.size());
+            for (auto& id : ids)
+                read.push_back(read_facts(spool, place, std::move(id)));
+            return read;
+        });
+        for (const FileFacts& each : facts)
+            if (settled == Settled::any || !each.fresh)
+                manager_->met(each, round_);
     }
 
     void list(const ipc::Request& request, ipc::Channel& to)
@@ -170,36 +195,38 @@ private:
         to.answer(request, reply);
     }
 
-    void add_entry(ipc::ListEntry& entry, const Message& message, bool with_recipients)
+    static void add_entry(ipc::ListEntry& entry, const Message& message, bool with_recipients)
     {
         entry.set_queue_id(message.id);
         entry.set_queue(std::string(queue_name(message.place)));
         entry.set_arrival_seconds(message.arrival_seconds);
         entry.set_size(message.size);
-        entry.set_sender(message.sender);
-        entry.set_reason(message.reason);
+        entry.set_sender(std::string(message.sender.view()));
         entry.set_next_try_seconds(message.place == Place::deferred ? message.next_try_seconds : 0);
         entry.set_forced_expire(message.expire_now);
         if (!with_recipients)
             return;
-        const auto file = queue::QueueFile::open(spool_->path(queue_name(message.place), message.id), O_RDONLY);
-        if (!file)
-            return;
-        const auto envelope = file->read_envelope();
-        const auto states = file->read_states();
-        if (!envelope || !states)
-            return;
-        for (int i = 0; i < envelope->recipients_size(); ++i) {
-            if ((*states)[static_cast<std::size_t>(i)] != static_cast<char>(queue::RecipientState::pending))
-                continue;
+        // A reason that all share is said once.
+        bool first = true;
+        bool differ = false;
+        std::string_view shared;
+        message.each_pending([&](std::string_view, std::string_view reason) {
+            differ |= !std::exchange(first, false) && reason != shared;
+            shared = reason;
+        });
+        if (!differ)
+            entry.set_reason(std::string(shared));
+        message.each_pending([&](std::string_view address, std::string_view reason) {
             auto& recipient = *entry.add_recipients();
-            recipient.set_address(envelope->recipients(i).address());
-            recipient.set_reason(message.reason);
-        }
+            recipient.set_address(std::string(address));
+            if (differ)
+                recipient.set_reason(std::string(reason));
+        });
     }
 
     Settings settings_;
     std::optional<Spool> spool_;
+    std::optional<Priorities> priorities_;
     service::Process* process_ = nullptr;
     std::unique_ptr<QueueManager> manager_;
     std::uint32_t round_ = 0;

@@ -2,7 +2,9 @@
 // deferred or returned. The round ends when the scheduler has given every entry back.
 #pragma once
 
+#include "daemons/qmgr/file_facts.h"
 #include "daemons/qmgr/index.h"
+#include "daemons/qmgr/priorities.h"
 #include "daemons/qmgr/scheduler.h"
 #include "daemons/qmgr/settings.h"
 #include "ipc/rewrite_client.h"
@@ -20,14 +22,16 @@ namespace facteur::qmgr {
 class QueueManager final : private Scheduler::Owner, private event::TurnEnd {
 public:
     QueueManager(event::Loop& loop, const config::Config& config, const Settings& settings, const queue::Spool& spool,
-                 std::unique_ptr<queue::Journal> journal);
+                 Priorities& priorities, std::unique_ptr<queue::Journal> journal);
 
     // --- what happens to the queue ---
-    void arrived(ipc::Arrived arrival);
-    // A file that a scan met. Unknown ones join the queue; `round` marks known ones as still there.
-    // `Settled::only` leaves files of the last seconds alone: whoever made them may be about to announce them.
-    enum class Settled { any, only };
-    void met_file(Place place, const std::string& id, std::uint32_t round, Settled settled = Settled::any);
+    // Whether arriving mail is taken as fast as it comes (in_flow_delay).
+    enum class Pace { keeps_up, behind };
+    Pace arrived(ipc::Arrived arrival);
+    // A scan met a file. True when the message is known; `round` marks it as still there.
+    bool knows(Place place, const std::string& id, std::uint32_t round);
+    // It was not: what its files say makes it join the queue.
+    void met(const FileFacts& facts, std::uint32_t round);
     void finish_scan(std::uint32_t round); // those not met any more are forgotten
     void changed(const ipc::QueueChange& change);
     void flush_all(); // everything is due now, and dead destinations get a chance
@@ -41,6 +45,7 @@ public:
 
     [[nodiscard]] const MessageIndex& index() const { return index_; }
     [[nodiscard]] const queue::Spool& spool() const { return spool_; }
+    [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
 
 private:
     void entry_answered(Entry entry, const ipc::DeliverReply& reply) override;
@@ -50,9 +55,16 @@ private:
 
     bool activate(const MessagePtr& message, std::unique_ptr<Active> prepared);
     std::unique_ptr<Active> read_file(Message& message, Place place);
-    event::Task<void> route(MessagePtr message, std::vector<std::uint32_t> recipients);
+    void take_over(const MessagePtr& message, bool busy);
+    void call_off(const MessagePtr& message);
+    event::Task<void> route(MessagePtr message);
     event::Task<void> resolve_one(MessagePtr message, std::uint32_t index, struct Routing& routing);
     void make_entries(const MessagePtr& message, struct Routing& routing);
+    bool may_leave_now(const MessagePtr& message, const struct Routing& routing);
+    static void note_reason(Active& active, std::uint32_t number, std::string_view reason);
+    void settle(const Entry& entry);
+    [[nodiscard]] std::int64_t next_try(const Message& message) const;
+    void remember_pending(Message& message);
     void close_entry(const MessagePtr& message);
     event::Task<void> end_round(MessagePtr message);
     event::Task<bool> send_notices(MessagePtr message);
@@ -68,6 +80,7 @@ private:
     event::Loop& loop_;
     const Settings& settings_;
     const queue::Spool& spool_;
+    Priorities& priorities_;
     std::unique_ptr<queue::Journal> journal_;
     MessageIndex index_;
     Scheduler scheduler_;

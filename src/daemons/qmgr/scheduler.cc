@@ -1,6 +1,7 @@
 #include "daemons/qmgr/scheduler.h"
 
 #include "base/log.h"
+#include "daemons/qmgr/job_queue.h"
 #include "daemons/qmgr/now.h"
 #include "ipc/flags.h"
 
@@ -29,18 +30,20 @@ void Scheduler::enqueue(Transport& transport, const std::string& destination_nam
         owner_.entry_suspended(std::move(entry), transport.dead ? transport.dead_reason : destination.dead_reason);
         return;
     }
-    destination.waiting.push_back(std::move(entry));
-    list(destination);
+    const Priority priority = entry.message->active ? entry.message->active->priority : Priority::normal;
+    transport.jobs->push(destination, std::move(entry), priority, now_microseconds() / 1000);
+    update(destination);
 }
 
-void Scheduler::list(Destination& destination)
+// Whether a delivery to the destination may begin now.
+void Scheduler::update(Destination& destination)
 {
-    if (destination.listed || destination.dead || destination.waiting.empty() ||
-        destination.in_flight >= destination.window.size())
-        return;
-    destination.listed = true;
-    destination.transport.round_robin.push_back(&destination);
-    loop_.at_turn_end(*this);
+    // A rate delay means one delivery after the other, and the pause belongs to the delivery before.
+    const bool paced = destination.transport.settings.rate_delay.count() > 0 && destination.holders > 0;
+    destination.transport.jobs->set_open(destination, !destination.dead && !paced &&
+                                                          destination.in_flight < destination.window.size());
+    if (destination.ready)
+        loop_.at_turn_end(*this);
 }
 
 void Scheduler::turn_ended()
@@ -51,20 +54,13 @@ void Scheduler::turn_ended()
 
 void Scheduler::dispatch(Transport& transport)
 {
-    while (!stopped_ && !transport.round_robin.empty() && transport.in_flight < transport.settings.process_limit) {
-        Destination& destination = *transport.round_robin.front();
-        transport.round_robin.pop_front();
-        destination.listed = false;
-        if (destination.dead || destination.waiting.empty() || destination.in_flight >= destination.window.size())
-            continue;
-        // A rate delay means one delivery after the other, and the pause belongs to the delivery before.
-        if (transport.settings.rate_delay.count() > 0 && destination.holders > 0)
-            continue;
-        Entry entry = std::move(destination.waiting.front());
-        destination.waiting.pop_front();
-        if (transport.settings.rate_delay.count() == 0)
-            list(destination);
-        event::spawn(deliver(destination, std::move(entry)));
+    const bool one_by_one = transport.settings.transport_rate_delay.count() > 0;
+    while (!stopped_ && !transport.dead && !transport.pausing &&
+           transport.in_flight < (one_by_one ? 1 : transport.settings.process_limit)) {
+        auto next = transport.jobs->pop(now_microseconds() / 1000);
+        if (!next)
+            break;
+        event::spawn(deliver(static_cast<Destination&>(*next->lane), std::move(next->entry)));
     }
 }
 
@@ -85,25 +81,19 @@ ipc::DeliverRequest Scheduler::make_request(const Destination& destination, cons
         flags |= ipc::deliver_flag::trace_verify;
     if (active.envelope.trace_flags() & 2)
         flags |= ipc::deliver_flag::trace_record;
-    if (!destination.waiting.empty())
+    if (destination.waiting > 0)
         flags |= ipc::deliver_flag::connection_store;
     if (active.envelope.recipients_size() == 1)
         flags |= ipc::deliver_flag::single;
     request.set_flags(flags);
     request.set_active_microseconds(active.since_microseconds);
     request.set_scheduled_microseconds(now_microseconds());
-    queue::Envelope& envelope = *request.mutable_envelope();
-    if (active.envelope.recipients_size() <= 4) {
-        envelope = active.envelope;
-    } else {
-        // Without copying ten thousand recipients for each request.
-        auto& source = const_cast<queue::Envelope&>(active.envelope);
-        google::protobuf::RepeatedPtrField<queue::Recipient> aside;
-        aside.Swap(source.mutable_recipients());
-        envelope = source;
-        aside.Swap(source.mutable_recipients());
-    }
-    envelope.clear_recipients();
+    // The envelope's recipients stay behind: there may be ten thousand.
+    auto& source = const_cast<queue::Envelope&>(active.envelope);
+    google::protobuf::RepeatedPtrField<queue::Recipient> aside;
+    aside.Swap(source.mutable_recipients());
+    *request.mutable_envelope() = source;
+    aside.Swap(source.mutable_recipients());
     for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
         auto& recipient = *request.add_recipients();
         *recipient.mutable_recipient() = active.envelope.recipients(static_cast<int>(entry.recipients[i]));
@@ -121,6 +111,7 @@ event::Task<void> Scheduler::deliver(Destination& destination, Entry entry)
     ++destination.in_flight;
     ++transport.in_flight;
     ++in_flight_;
+    update(destination);
     const std::size_t stream = transport.least_loaded();
     ++transport.client_load[stream];
     ipc::DeliverReply reply;
@@ -145,13 +136,26 @@ event::Task<void> Scheduler::deliver(Destination& destination, Entry entry)
         log::warning("private/{} socket: {}", transport.name, ipc::to_string(answered.error()));
         owner_.entry_lost(std::move(entry));
     }
+    pause(transport);
     if (transport.settings.rate_delay.count() > 0 && !destination.dead)
         co_await loop_.sleep(transport.settings.rate_delay);
     --destination.holders;
-    list(destination);
-    if (!transport.round_robin.empty())
+    update(destination);
+    if (transport.jobs->anything_ready())
         loop_.at_turn_end(*this);
     forget_if_idle(destination);
+}
+
+// default_transport_rate_delay: a moment of silence after each delivery.
+void Scheduler::pause(Transport& transport)
+{
+    if (transport.settings.transport_rate_delay.count() == 0)
+        return;
+    transport.pausing = true;
+    transport.pause = loop_.call_at(event::Clock::now() + transport.settings.transport_rate_delay, [this, &transport] {
+        transport.pausing = false;
+        loop_.at_turn_end(*this);
+    });
 }
 
 void Scheduler::account(Destination& destination, const ipc::DeliverReply& reply)
@@ -160,14 +164,13 @@ void Scheduler::account(Destination& destination, const ipc::DeliverReply& reply
         destination.window.succeeded();
         return;
     }
-    if (!destination.dead && destination.window.failed())
+    if (!destination.dead && destination.window.failed(now_microseconds() / 1000))
         bury(destination, reply.hop_status());
 }
 
 void Scheduler::suspend_waiting(Destination& destination, const ipc::Dsn& why)
 {
-    auto waiting = std::exchange(destination.waiting, {});
-    for (auto& entry : waiting)
+    for (auto& entry : destination.transport.jobs->take_lane(destination))
         owner_.entry_suspended(std::move(entry), why);
 }
 
@@ -175,10 +178,13 @@ void Scheduler::bury(Destination& destination, const ipc::Dsn& why)
 {
     destination.dead = true;
     destination.dead_reason = why;
+    update(destination);
     const milliseconds pause = settings_.minimal_backoff;
+    destination.dead_until_seconds = now_seconds() + settings_.minimal_backoff.count();
     destination.revival = loop_.call_at(event::Clock::now() + pause, [this, &destination] {
         destination.dead = false;
         destination.window.reset();
+        update(destination);
         // Not from inside the timer that destroying the destination would destroy.
         loop_.post([this, name = destination.transport.name, which = destination.name] {
             const auto found = transports_.at(name)->destinations.find(which);
@@ -193,8 +199,10 @@ void Scheduler::bury(Transport& transport, const ipc::Dsn& why)
 {
     transport.dead = true;
     transport.dead_reason = why;
-    transport.revival =
-        loop_.call_at(event::Clock::now() + settings_.transport_retry, [&transport] { transport.dead = false; });
+    transport.revival = loop_.call_at(event::Clock::now() + settings_.transport_retry, [this, &transport] {
+        transport.dead = false;
+        loop_.at_turn_end(*this);
+    });
     std::vector<Destination*> all;
     for (auto& [name, destination] : transport.destinations)
         all.push_back(destination.get());
@@ -211,16 +219,25 @@ void Scheduler::revive_all()
             destination->dead = false;
             destination->revival.reset();
             destination->window.reset();
-            list(*destination);
+            update(*destination);
         }
     }
+}
+
+std::vector<Entry> Scheduler::drop(const Message& message)
+{
+    std::vector<Entry> dropped;
+    for (auto& [name, transport] : transports_)
+        for (auto& entry : transport->jobs->take_message(&message))
+            dropped.push_back(std::move(entry));
+    return dropped;
 }
 
 void Scheduler::forget_if_idle(Destination& destination)
 {
     // A destination with nothing to do keeps its window only as long as many are not kept.
     constexpr std::size_t kKeep = 1000;
-    if (destination.holders > 0 || !destination.waiting.empty() || destination.dead || destination.listed)
+    if (destination.holders > 0 || destination.waiting > 0 || destination.dead)
         return;
     auto& all = destination.transport.destinations;
     if (all.size() > kKeep)

@@ -1,6 +1,7 @@
-// Who is served next: transports, their destinations in turn, their entries in order; and the agents that deliver.
+// The agents that deliver, and what may go to them now.
 //
-// An entry goes out when its destination's window and the transport's process limit have room. What comes back is given
+// An entry goes out when its destination's window and the transport's process limit have room, in the order of
+// job_queue.h. What comes back is given
 // to the owner; an answer that never came (the agent died) is reported as lost, and the owner looks into the queue file
 // for what was done.
 #pragma once
@@ -33,13 +34,17 @@ public:
     void enqueue(Transport& transport, const std::string& destination, std::string nexthop, Entry entry);
     // Brings dead destinations and transports back, as an administrator's flush asks.
     void revive_all();
+    // Takes back what waits of a message; the owner closes the entries.
+    std::vector<Entry> drop(const Message& message);
     void stop() { stopped_ = true; } // nothing new goes out
+    [[nodiscard]] const std::map<std::string, std::unique_ptr<Transport>>& transports() const { return transports_; }
     [[nodiscard]] long in_flight() const { return in_flight_; }
 
 private:
     void turn_ended() override;
     void dispatch(Transport& transport);
-    void list(Destination& destination);
+    void update(Destination& destination);
+    void pause(Transport& transport);
     event::Task<void> deliver(Destination& destination, Entry entry);
     void account(Destination& destination, const ipc::DeliverReply& reply);
     void bury(Destination& destination, const ipc::Dsn& why);

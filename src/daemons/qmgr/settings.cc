@@ -64,6 +64,11 @@ Settings read_settings(const config::Config& config)
     settings.transport_retry = config.get(params::transport_retry_time);
     for (const auto name : text::split_list(config.get(params::defer_transports)))
         settings.defer_transports.emplace(name);
+    settings.recipients_at_once = static_cast<std::size_t>(std::max(
+        config.get(params::qmgr_message_recipient_minimum),
+        std::min(config.get(params::qmgr_message_recipient_limit), config.get(params::default_recipient_limit))));
+    settings.refill = static_cast<std::size_t>(config.get(params::default_recipient_refill_limit));
+    settings.retry_spread = config.get(params::deferred_retry_spread);
     settings.hash_queue_names = config.get(params::hash_queue_names);
     settings.hash_queue_depth = static_cast<int>(config.get(params::hash_queue_depth));
     settings.bounce_socket = "private/" + config.get(params::bounce_service_name);
@@ -90,6 +95,13 @@ TransportSettings read_transport(const config::Config& config, const Settings& c
         config.get_for(name, "_destination_recipient_limit", params::default_destination_recipient_limit);
     settings.failed_cohort_limit = config.get_for(name, "_destination_concurrency_failed_cohort_limit",
                                                   params::default_destination_concurrency_failed_cohort_limit);
+    settings.transport_rate_delay = config.get_for(name, "_transport_rate_delay", params::default_transport_rate_delay);
+    settings.failure_window =
+        config.get_for(name, "_destination_failure_window", params::default_destination_failure_window);
+    settings.slots.cost = config.get_for(name, "_delivery_slot_cost", params::default_delivery_slot_cost);
+    settings.slots.loan = config.get_for(name, "_delivery_slot_loan", params::default_delivery_slot_loan);
+    settings.slots.discount = config.get_for(name, "_delivery_slot_discount", params::default_delivery_slot_discount);
+    settings.slots.minimum = config.get_for(name, "_minimum_delivery_slots", params::default_minimum_delivery_slots);
     settings.rate_delay = config.get_for(name, "_destination_rate_delay", params::default_destination_rate_delay);
     parse_feedback(config.get_for(name, "_destination_concurrency_positive_feedback",
                                   params::default_destination_concurrency_positive_feedback),

@@ -33,9 +33,20 @@ struct Settings {
     std::string error_transport;
     std::map<std::string, long, std::less<>> process_limits; // deliveries at once, of each service in master.cf
     long default_process_limit = 100;
-    int workers = 1; // streams to a transport, so that several workers of it can share the load
+    std::size_t recipients_at_once = 20000; // of one message: resolved and waiting
+    std::size_t refill = 100;               // so many left, the next ones are resolved
+    long retry_spread = 0;                  // percent
+    int workers = 1;                        // streams to a transport, so that several workers of it can share the load
 };
 Settings read_settings(const config::Config& config);
+
+// How short messages overtake long ones. Source: SCHEDULER_README, default_delivery_slot_cost and its kin.
+struct SlotRules {
+    long cost = 5;      // entries a job sends to earn a slot; below 2: nobody overtakes
+    long loan = 3;      // slots given in advance
+    long discount = 50; // percent of the slots needed that are excused
+    long minimum = 3;   // slots a job must be able to earn before it can be overtaken
+};
 
 // What main.cf says of one transport: NAME_destination_concurrency_limit and its kin.
 struct TransportSettings {
@@ -50,7 +61,10 @@ struct TransportSettings {
     double negative_feedback = 1;
     bool negative_per_window = true;
     bool negative_per_root = false;
-    milliseconds rate_delay{0};
+    milliseconds rate_delay{0};           // between deliveries to one destination
+    milliseconds transport_rate_delay{0}; // between any two deliveries
+    milliseconds failure_window{0};       // how long nothing but failures makes a destination dead
+    SlotRules slots;
 };
 TransportSettings read_transport(const config::Config& config, const Settings& settings, std::string_view name);
 

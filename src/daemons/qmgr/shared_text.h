@@ -1,0 +1,36 @@
+// A text that many messages have in common: a sender, the reason of a deferral. Kept once, counted; eight bytes a use.
+// One thread only.
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+namespace facteur::qmgr {
+
+class SharedText {
+public:
+    SharedText() = default;
+    explicit SharedText(std::string_view text);
+    SharedText(const SharedText& other);
+    SharedText(SharedText&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+    SharedText& operator=(SharedText other) noexcept
+    {
+        std::swap(node_, other.node_);
+        return *this;
+    }
+    ~SharedText();
+
+    [[nodiscard]] std::string_view view() const;
+    [[nodiscard]] bool empty() const { return node_ == nullptr; }
+    bool operator==(const SharedText& other) const { return node_ == other.node_; }
+
+    [[nodiscard]] static std::size_t distinct(); // texts kept now
+
+private:
+    struct Node;
+    struct Pool;
+    static Pool& pool();
+    Node* node_ = nullptr; // nothing: the empty text
+};
+
+} // namespace facteur::qmgr

@@ -136,7 +136,9 @@ event::Task<bool> Delivery::append(Log kind, const Target& target, std::string r
 event::Task<bool> Delivery::append_trace_where_asked(const Target& target, std::string relay, ipc::Dsn dsn)
 {
     const bool verbose = (request_.flags() & ipc::deliver_flag::trace_record) != 0;
-    const bool success = dsn.status()[0] == '2' && (target.recipient.dsn_notify() & ipc::notify::success) != 0;
+    const std::uint32_t notify = target.recipient.dsn_notify();
+    const bool cleared = (request_.flags() & ipc::deliver_flag::delay_cleared) != 0 && notify != ipc::notify::never;
+    const bool success = dsn.status()[0] == '2' && (cleared || (notify & ipc::notify::success) != 0);
     if (!verbose && !success)
         co_return true;
     const bool appended = co_await append(Log::trace, target, std::move(relay), std::move(dsn));

@@ -39,7 +39,8 @@ inline constexpr std::uint32_t trace_verify = 1;    // sendmail -bv: do not deli
 inline constexpr std::uint32_t trace_record = 2;    // sendmail -v: deliver and report
 inline constexpr std::uint32_t connection_load = 4; // keep the connection for the next message
 inline constexpr std::uint32_t connection_store = 8;
-inline constexpr std::uint32_t single = 16; // one recipient: Received: may name it
+inline constexpr std::uint32_t single = 16;        // one recipient: Received: may name it
+inline constexpr std::uint32_t delay_cleared = 32; // the sender was told of a delay: tell that it is over
 } // namespace deliver_flag
 
 // queue.Recipient.dsn_notify (RFC 3461 s4.1).

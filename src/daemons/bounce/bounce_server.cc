@@ -3,8 +3,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemons/bounce/subject.h"
-#include "daemons/bounce/verp.h"
 #include "ipc/flags.h"
+#include "mail/verp.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -38,6 +38,7 @@ Settings read_settings(const config::Config& config)
     out.double_bounce_sender = config.get(params::double_bounce_sender);
     if (out.double_bounce_sender.find('@') == out.double_bounce_sender.npos)
         out.double_bounce_sender += "@" + out.reporter.hostname;
+    out.reporter.threaded = config.get(params::enable_threaded_bounces);
     out.size_limit = static_cast<std::uint64_t>(std::max(config.get(params::bounce_size_limit), 0L));
     out.submit_flags = ipc::submit_flag::map | ipc::submit_flag::internal;
     for (const std::string_view word : text::split_list(config.get(params::internal_mail_filter_classes)))
@@ -238,8 +239,8 @@ event::Task<bool> BounceServer::notify_failure_singly(Subject& subject)
         co_return ok;
     }
     for (const ipc::LogRecipient* entry : who_wants(subject, ipc::notify::failure)) {
-        const std::string to =
-            verp_address(subject.sender(), entry->recipient().address(), subject.request.envelope().verp_delimiters());
+        const std::string to = mail::verp_address(subject.sender(), entry->recipient().address(),
+                                                  subject.request.envelope().verp_delimiters());
         Addressing who{"", to, Audience::sender};
         Entries one{entry};
         const auto id =
@@ -282,7 +283,9 @@ event::Task<bool> BounceServer::notify_trace(Subject& subject)
     }
     constexpr std::uint32_t kAsked = ipc::deliver_flag::trace_verify | ipc::deliver_flag::trace_record;
     const bool asked = ((subject.request.flags() | subject.request.envelope().trace_flags()) & kAsked) != 0;
-    Entries wanting = asked ? everyone(subject) : who_wants(subject, ipc::notify::success);
+    // The sender was warned of a delay and wants to know that it is over (confirm_delay_cleared).
+    const bool cleared = (subject.request.flags() & ipc::deliver_flag::delay_cleared) != 0;
+    Entries wanting = asked || cleared ? everyone(subject) : who_wants(subject, ipc::notify::success);
     if (wanting.empty())
         co_return true;
     Addressing who{"", subject.sender(), Audience::sender};

@@ -94,6 +94,11 @@ private:
         line("Subject: {}", copy ? notice_.words.postmaster_subject : notice_.words.subject);
         line("To: {}", mail::to_external(notice_.to));
         line("Auto-Submitted: {}", copy ? "auto-generated" : "auto-replied");
+        // Mail readers then show the notice beside the message that it is about.
+        if (const std::string& about = notice_.envelope.message_id(); reporter_.threaded && !about.empty()) {
+            line("References: {}", about);
+            line("In-Reply-To: {}", about);
+        }
         line("MIME-Version: 1.0");
         line("Content-Type: multipart/report; report-type={};",
              utf8_message_ ? "global-delivery-status" : "delivery-status");

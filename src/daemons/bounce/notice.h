@@ -19,6 +19,7 @@ struct Reporter {
     std::string mail_name; // $mail_name
     std::string origin;    // $myorigin
     bool utf8 = true;      // $smtputf8_enable
+    bool threaded = false; // $enable_threaded_bounces
     std::chrono::seconds queue_lifetime{432000};
 };
 

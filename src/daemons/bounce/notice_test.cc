@@ -1,6 +1,6 @@
 #include "daemons/bounce/notice.h"
-#include "daemons/bounce/verp.h"
 #include "ipc/flags.h"
+#include "mail/verp.h"
 
 #include <gtest/gtest.h>
 
@@ -255,8 +255,8 @@ TEST(NoticeText, HeaderBlock)
 
 TEST(Verp, Address)
 {
-    EXPECT_EQ(verp_address("owner-list@a.example", "joe@b.example", "+="), "owner-list+joe=b.example@a.example");
-    EXPECT_EQ(verp_address("owner", "joe", "+="), "owner+joe");
+    EXPECT_EQ(mail::verp_address("owner-list@a.example", "joe@b.example", "+="), "owner-list+joe=b.example@a.example");
+    EXPECT_EQ(mail::verp_address("owner", "joe", "+="), "owner+joe");
 }
 
 TEST(BounceTemplates, FileReplacesWhatItNames)

@@ -63,6 +63,7 @@ private:
     bool may_leave_now(const MessagePtr& message, const struct Routing& routing);
     static void note_reason(Active& active, std::uint32_t number, std::string_view reason);
     void settle(const Entry& entry);
+    [[nodiscard]] ipc::BounceFlush::Kind failure_notice(const Active& active) const;
     [[nodiscard]] std::int64_t next_try(const Message& message) const;
     void remember_pending(Message& message);
     void close_entry(const MessagePtr& message);

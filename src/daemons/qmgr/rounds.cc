@@ -85,7 +85,9 @@ event::Task<void> QueueManager::resolve_one(MessagePtr message, std::uint32_t in
     if (!envelope.content_filter().empty() && !envelope.internal()) {
         const auto colon = envelope.content_filter().find(':');
         way.transport = envelope.content_filter().substr(0, colon);
-        const std::string filter_hop = colon == std::string::npos ? "" : envelope.content_filter().substr(colon + 1);
+        std::string filter_hop = colon == std::string::npos ? "" : envelope.content_filter().substr(colon + 1);
+        if (filter_hop.empty())
+            filter_hop = settings_.filter_nexthop;
         way.nexthop = filter_hop.empty() ? std::string(mail::split_address(way.address).domain) : filter_hop;
     }
     if (settings_.defer_transports.contains(way.transport)) {
@@ -136,9 +138,9 @@ void QueueManager::make_entries(const MessagePtr& message, Routing& routing)
     for (std::size_t i = 0; i < routing.recipients.size(); ++i) {
         Routing::Way& way = routing.ways[i];
         Transport& transport = scheduler_.transport(way.transport);
-        const long limit = transport.settings.recipient_limit;
+        const long limit = verp_wanted(message->active->envelope) ? 1 : transport.settings.recipient_limit;
         // With one recipient a delivery, each recipient is a destination of its own (SCHEDULER_README).
-        std::string destination = limit == 1 ? way.address : way.nexthop;
+        std::string destination = transport.settings.recipient_limit == 1 ? way.address : way.nexthop;
         const auto key = std::make_pair(std::string_view(transport.name), destination);
         const auto found = groups.find(key);
         if (found == groups.end() ||
@@ -250,9 +252,16 @@ event::Task<bool> QueueManager::flush_log(ipc::Client& service, ipc::BounceFlush
     request.set_content_offset(active.content_offset);
     request.set_content_size(active.content_size);
     request.set_content_flags(active.content_flags);
+    if (settings_.confirm_delay_cleared && (active.content_flags & queue::content_flag::delay_warned) != 0)
+        request.set_flags(ipc::deliver_flag::delay_cleared);
     ipc::BounceReply reply;
     const auto sent = co_await service.call(ipc::Method::bounce_flush, request, reply);
     co_return sent.has_value() && reply.ok();
+}
+
+ipc::BounceFlush::Kind QueueManager::failure_notice(const Active& active) const
+{
+    return settings_.verp_bounces && verp_wanted(active.envelope) ? ipc::BounceFlush::VERP : ipc::BounceFlush::BOUNCE;
 }
 
 // Everything a sender has to be told now. False: it could not be said, so the message must stay.
@@ -261,7 +270,7 @@ event::Task<bool> QueueManager::send_notices(MessagePtr message)
     Active& active = *message->active;
     bool told = true;
     if (active.may_have_bounced && ::access(spool_.path(queue::kBounce, message->id).c_str(), F_OK) == 0) {
-        const bool sent = co_await flush_log(bounce_, ipc::BounceFlush::BOUNCE, message);
+        const bool sent = co_await flush_log(bounce_, failure_notice(active), message);
         told = told && sent;
     }
     if (active.may_be_traced && ::access(spool_.path(queue::kTrace, message->id).c_str(), F_OK) == 0) {
@@ -274,7 +283,7 @@ event::Task<bool> QueueManager::send_notices(MessagePtr message)
         log::info("{}: from=<{}>, status={}, returned to sender", message->id,
                   text::printable(message->sender.view(), text::Utf8::allow),
                   message->expire_now ? "force-expired" : "expired");
-        const bool sent = co_await flush_log(defer_, ipc::BounceFlush::BOUNCE, message);
+        const bool sent = co_await flush_log(defer_, failure_notice(active), message);
         if (sent)
             active.some_deferred = false;
         co_return told&& sent;

@@ -4,10 +4,18 @@
 #include "daemons/qmgr/job_queue.h"
 #include "daemons/qmgr/now.h"
 #include "ipc/flags.h"
+#include "mail/verp.h"
+#include "queue/queue_file.h"
 
 #include <algorithm>
 
 namespace facteur::qmgr {
+
+// Each recipient of such a message sees a sender address that names them. Source: VERP_README.
+bool verp_wanted(const queue::Envelope& envelope)
+{
+    return !envelope.verp_delimiters().empty() && !envelope.sender().empty();
+}
 
 Scheduler::Scheduler(event::Loop& loop, const config::Config& config, const Settings& settings, Owner& owner)
     : loop_(loop), config_(config), settings_(settings), owner_(owner)
@@ -83,6 +91,8 @@ ipc::DeliverRequest Scheduler::make_request(const Destination& destination, cons
         flags |= ipc::deliver_flag::trace_record;
     if (destination.waiting > 0)
         flags |= ipc::deliver_flag::connection_store;
+    if (settings_.confirm_delay_cleared && (active.content_flags & queue::content_flag::delay_warned) != 0)
+        flags |= ipc::deliver_flag::delay_cleared;
     if (active.envelope.recipients_size() == 1)
         flags |= ipc::deliver_flag::single;
     request.set_flags(flags);
@@ -94,6 +104,10 @@ ipc::DeliverRequest Scheduler::make_request(const Destination& destination, cons
     aside.Swap(source.mutable_recipients());
     *request.mutable_envelope() = source;
     aside.Swap(source.mutable_recipients());
+    if (verp_wanted(active.envelope) && !entry.recipients.empty()) // one recipient an entry
+        request.mutable_envelope()->set_sender(mail::verp_address(
+            active.envelope.sender(), active.envelope.recipients(static_cast<int>(entry.recipients.front())).address(),
+            active.envelope.verp_delimiters()));
     for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
         auto& recipient = *request.add_recipients();
         *recipient.mutable_recipient() = active.envelope.recipients(static_cast<int>(entry.recipients[i]));

@@ -16,6 +16,8 @@
 
 namespace facteur::qmgr {
 
+[[nodiscard]] bool verp_wanted(const queue::Envelope& envelope);
+
 class Scheduler final : private event::TurnEnd {
 public:
     // Told when an entry needs no more from the scheduler.

@@ -68,6 +68,9 @@ Settings read_settings(const config::Config& config)
         config.get(params::qmgr_message_recipient_minimum),
         std::min(config.get(params::qmgr_message_recipient_limit), config.get(params::default_recipient_limit))));
     settings.refill = static_cast<std::size_t>(config.get(params::default_recipient_refill_limit));
+    settings.confirm_delay_cleared = config.get(params::confirm_delay_cleared);
+    settings.verp_bounces = !config.get(params::disable_verp_bounces);
+    settings.filter_nexthop = config.get(params::default_filter_nexthop);
     settings.retry_spread = config.get(params::deferred_retry_spread);
     settings.hash_queue_names = config.get(params::hash_queue_names);
     settings.hash_queue_depth = static_cast<int>(config.get(params::hash_queue_depth));

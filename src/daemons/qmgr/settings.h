@@ -35,8 +35,11 @@ struct Settings {
     long default_process_limit = 100;
     std::size_t recipients_at_once = 20000; // of one message: resolved and waiting
     std::size_t refill = 100;               // so many left, the next ones are resolved
-    long retry_spread = 0;                  // percent
-    int workers = 1;                        // streams to a transport, so that several workers of it can share the load
+    bool confirm_delay_cleared = false;
+    bool verp_bounces = true;
+    std::string filter_nexthop; // default_filter_nexthop
+    long retry_spread = 0;      // percent
+    int workers = 1;            // streams to a transport, so that several workers of it can share the load
 };
 Settings read_settings(const config::Config& config);
 

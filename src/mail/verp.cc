@@ -1,8 +1,8 @@
-#include "daemons/bounce/verp.h"
+#include "mail/verp.h"
 
 #include "mail/address.h"
 
-namespace facteur::bounce {
+namespace facteur::mail {
 
 std::string verp_address(std::string_view sender, std::string_view recipient, std::string_view delimiters)
 {
@@ -20,4 +20,4 @@ std::string verp_address(std::string_view sender, std::string_view recipient, st
     return out;
 }
 
-} // namespace facteur::bounce
+} // namespace facteur::mail

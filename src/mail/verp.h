@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace facteur::bounce {
+namespace facteur::mail {
 
 // "owner-list@a.example" for "joe@b.example" with "+=": "owner-list+joe=b.example@a.example".
 std::string verp_address(std::string_view sender, std::string_view recipient, std::string_view delimiters);
 
-} // namespace facteur::bounce
+} // namespace facteur::mail

@@ -9,15 +9,17 @@ import time
 from instance import free_port
 
 
-def smtp_source(port, recipient, messages, sessions, size):
-    subprocess.run(["/usr/sbin/smtp-source", "-4", "-s", str(sessions), "-m", str(messages), "-l", str(size), "-C", "20",
+def smtp_source(port, recipient, messages, sessions, size, keep=True):
+    """`keep`: a session sends one message after the other; otherwise each message has a connection of its own."""
+    subprocess.run(["/usr/sbin/smtp-source", "-4", *(["-d"] if keep else []), "-s", str(sessions), "-m", str(messages), "-l", str(size), "-C", "20",
                     "-f", "sender@source.example", "-t", recipient, f"127.0.0.1:{port}"], check=True, timeout=600)
 
 
 class Relay:
-    """smtp-source -> MTA -> smtp-sink: done when the sink has every message."""
+    """smtp-source -> MTA -> smtp-sink over sessions that stay: done when the sink has every message."""
     name = "relay"
     unit = "messages"
+    keep = True
 
     def __init__(self):
         self.port = free_port()
@@ -30,12 +32,18 @@ class Relay:
         try:
             time.sleep(0.2)
             start = time.monotonic()
-            smtp_source(instance.port, "user@sink.example", messages, sessions, size)
+            smtp_source(instance.port, "user@sink.example", messages, sessions, size, self.keep)
             sink.wait(timeout=600)
             return time.monotonic() - start
         finally:
             sink.kill()
             sink.wait()
+
+
+class Connect(Relay):
+    """The same with a connection for each message."""
+    name = "connect"
+    keep = False
 
 
 class Accept:
@@ -76,15 +84,16 @@ class Maildir:
 class RecipientSink:
     """An SMTP server on many loopback addresses that counts recipients."""
 
-    def __init__(self, addresses, port):
+    def __init__(self, addresses, port, delay=0.0):
         self.accepted = 0
+        self.delay = delay
         self.changed = threading.Condition()
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
 
         async def serve():
             for address in addresses:
-                await asyncio.start_server(self.session, address, port, backlog=200)
+                await asyncio.start_server(self.session, address, port, backlog=2000)
             ready.set()
 
         self.loop.create_task(serve())
@@ -102,6 +111,8 @@ class RecipientSink:
                 elif verb == b"DATA":
                     writer.write(b"354 go\r\n")
                     await reader.readuntil(b"\r\n.\r\n")
+                    if self.delay:
+                        await asyncio.sleep(self.delay)
                     writer.write(b"250 ok\r\n")
                     with self.changed:
                         self.accepted += recipients
@@ -178,3 +189,90 @@ class ManyRecipients:
             reply()
             connection.sendall(b"QUIT\r\n")
             reply()
+
+
+class SlowDestinations:
+    """Messages to as many destinations, each of which takes about a second to accept; the process limit allows 1,000."""
+    name = "slow"
+    unit = "messages"
+
+    def __init__(self):
+        self.port = free_port("0.0.0.0")
+        self.main_cf = {
+            "transport_maps": "texthash:@ROOT@/etc/transport",
+            "default_process_limit": "1000",
+            "smtp_connect_timeout": "10s",
+            "smtpd_recipient_limit": "20000",
+        }
+        self.sink = None
+
+    def run(self, instance, messages, sessions, size):
+        addresses = [f"127.1.{n // 250}.{1 + n % 250}" for n in range(messages)]
+        if not self.sink:
+            self.sink = RecipientSink(["0.0.0.0"], self.port, delay=1.0)
+        table = instance.root / "etc/transport"
+        table.write_text("".join(f"d{n}.example smtp:[{address}]:{self.port}\n" for n, address in enumerate(addresses)))
+        already = self.sink.accepted
+        start = time.monotonic()
+        senders = [threading.Thread(target=self.send, args=(instance.port, range(first, messages, 10), size)) for first in range(10)]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+        self.sink.wait(already + messages)
+        return time.monotonic() - start
+
+    @staticmethod
+    def send(port, numbers, size):
+        body = (b"x" * 70 + b"\r\n") * max(1, size // 72)
+        with socket.create_connection(("127.0.0.1", port), 60) as connection:
+            replies = connection.makefile("rb")
+
+            def reply():
+                while (line := replies.readline())[3:4] == b"-":
+                    pass
+                if line[:1] not in b"23":
+                    raise RuntimeError(f"refused: {line!r}")
+
+            reply()
+            connection.sendall(b"EHLO source.example\r\n")
+            reply()
+            for n in numbers:
+                connection.sendall(b"MAIL FROM:<sender@source.example>\r\nRCPT TO:<u@d%d.example>\r\nDATA\r\n" % n)
+                reply(), reply(), reply()
+                connection.sendall(b"From: sender@source.example\r\nSubject: slow\r\n\r\n" + body + b".\r\n")
+                reply()
+
+
+class Idle:
+    """Sessions that greet and then do nothing: how fast they are taken; memory is what matters."""
+    name = "idle"
+    unit = "sessions"
+    main_cf = {"smtpd_client_connection_count_limit": "0", "default_process_limit": "20000", "smtpd_timeout": "600s"}
+
+    def __init__(self):
+        self.held = []
+
+    def run(self, instance, sessions_wanted, sessions, size):
+        self.release()
+        start = time.monotonic()
+        deadline = start + 120
+        waiting = []
+        for n in range(sessions_wanted):
+            connection = socket.socket()
+            connection.settimeout(max(0.1, deadline - time.monotonic()))
+            connection.connect(("127.0.0.1", instance.port))
+            waiting.append(connection)
+            self.held.append(connection)
+            if len(waiting) == 200 or n + 1 == sessions_wanted:
+                for each in waiting:
+                    each.settimeout(max(0.1, deadline - time.monotonic()))
+                    if not each.recv(512).startswith(b"220"):
+                        raise RuntimeError("a session was not greeted")
+                waiting.clear()
+        return time.monotonic() - start
+
+    def release(self):
+        for connection in self.held:
+            connection.close()
+        self.held.clear()

@@ -124,6 +124,21 @@ std::optional<std::string> Config::explicit_text(std::string_view name) const
     return found == state_->settings.end() ? std::nullopt : std::optional(found->second.text);
 }
 
+std::optional<std::string> Config::text_of(std::string_view name) const
+{
+    const std::lock_guard lock(state_->mutex);
+    const auto found = state_->text_of(name);
+    return found ? std::optional<std::string>(found->text) : std::nullopt;
+}
+
+std::vector<std::string> Config::explicit_names() const
+{
+    std::vector<std::string> names;
+    for (const auto& [name, setting] : state_->settings)
+        names.push_back(name);
+    return names;
+}
+
 std::optional<std::string> Config::value(std::string_view name) const
 {
     const std::lock_guard lock(state_->mutex);

@@ -15,11 +15,15 @@
 
 namespace facteur::config {
 
+// refused: a system must not start, or take a reload, with it.
+enum class Gravity { warning, refused };
+
 // One thing wrong with a configuration, for a person.
 struct Problem {
     std::string file; // empty when no file is to blame
     int line = 0;     // 0 when unknown
     std::string text; // "bad numerical configuration: qmgr_message_active_limit = 10x"
+    Gravity gravity = Gravity::warning;
     [[nodiscard]] std::string message() const;
 };
 
@@ -55,6 +59,11 @@ public:
 
     // The unexpanded text that main.cf or an override sets; nothing when the default holds.
     [[nodiscard]] std::optional<std::string> explicit_text(std::string_view name) const;
+    // The unexpanded text that holds: set, computed from the machine, or the default (of a suffixed name: of the
+    // default_* parameter). Nothing when the name exists nowhere.
+    [[nodiscard]] std::optional<std::string> text_of(std::string_view name) const;
+    // The names that main.cf or an override sets, sorted.
+    [[nodiscard]] std::vector<std::string> explicit_names() const;
     // Any name, known, suffixed or the user's own: its expanded value, nothing when it exists nowhere.
     [[nodiscard]] std::optional<std::string> value(std::string_view name) const;
     // $name, ${name?..}, ${{a} == {b} ? {c} : {d}} and functions in a text of the user's.

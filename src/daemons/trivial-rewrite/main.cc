@@ -1,9 +1,9 @@
 // trivial-rewrite: answers two questions for the other daemons, how an address is written in full and where its mail
 // goes. Source: trivial-rewrite(8); the answers themselves are made in mail/rewrite.h.
 #include "base/log.h"
-#include "daemons/trivial-rewrite/routing_tables.h"
 #include "ipc/flags.h"
 #include "ipc/messages.pb.h"
+#include "routing/routing_tables.h"
 #include "service/service.h"
 
 #include <unistd.h>
@@ -14,8 +14,8 @@
 namespace {
 
 using namespace facteur;
-using trivial_rewrite::Purpose;
-using trivial_rewrite::RoutingTables;
+using routing::Purpose;
+using routing::RoutingTables;
 
 constexpr std::chrono::seconds kTableCheck{1}; // how old an answer from a replaced table may be
 

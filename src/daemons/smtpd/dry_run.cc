@@ -158,6 +158,8 @@ void DryRun::judged(const Step& step, Verdict verdict, int depth)
 
 event::Task<void> DryRun::run(Context& context)
 {
+    // The end of this task stops the loop, which has to run by then.
+    co_await context.loop.sleep(event::milliseconds(1));
     context.observer = this;
     lists_ = &context.restrictions;
     Facts facts;

@@ -38,13 +38,19 @@ Config::~Config() = default;
 
 std::expected<Config, Problem> Config::load(std::string directory, Overrides overrides)
 {
+    const auto text = read_file(directory + "/main.cf");
+    if (!text)
+        return std::unexpected(Problem{"", 0, text.error().message()});
+    return load_text(std::move(directory), *text, std::move(overrides));
+}
+
+std::expected<Config, Problem> Config::load_text(std::string directory, std::string_view main_cf, Overrides overrides)
+{
     auto state = std::make_shared<State>();
     state->file = directory + "/main.cf";
     state->directory = std::move(directory);
-    const auto text = read_file(state->file);
-    if (!text)
-        return std::unexpected(Problem{"", 0, text.error().message()});
-    if (auto good = state->read(*text); !good)
+    state->source = main_cf;
+    if (auto good = state->read(main_cf); !good)
         return std::unexpected(good.error());
     state->apply(overrides);
     if (auto good = state->validate(); !good)
@@ -169,6 +175,11 @@ int Config::line_of(std::string_view name) const
 const std::string& Config::directory() const
 {
     return state_->directory;
+}
+
+const std::string& Config::source() const
+{
+    return state_->source;
 }
 
 const std::vector<Problem>& Config::warnings() const

@@ -35,6 +35,9 @@ public:
     // Reads <directory>/main.cf. Fails on the first problem that makes values unusable: unreadable file, bad syntax,
     // a number, boolean or time that does not parse or is out of bounds, a reference loop.
     static std::expected<Config, Problem> load(std::string directory, Overrides overrides = {});
+    // The same with this text in the place of the file's.
+    static std::expected<Config, Problem> load_text(std::string directory, std::string_view main_cf,
+                                                    Overrides overrides = {});
     // For tests: text in place of the file.
     static std::expected<Config, Problem> from_text(std::string_view main_cf, Overrides overrides = {});
 
@@ -73,6 +76,7 @@ public:
     [[nodiscard]] std::expected<Config, Problem> with(const Overrides& more) const;
 
     [[nodiscard]] const std::string& directory() const; // the configuration directory
+    [[nodiscard]] const std::string& source() const;    // main.cf's text as it was read; empty after with()
     // Warnings gathered while loading: unknown names, planned features that are set, legacy names.
     [[nodiscard]] const std::vector<Problem>& warnings() const;
 

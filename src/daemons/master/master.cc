@@ -99,6 +99,11 @@ std::expected<void, std::string> Master::open_pipes()
     auto status = make_pipe();
     if (!status)
         return std::unexpected(status.error());
+    auto config = config_file(config_);
+    if (!config)
+        return std::unexpected(config.error());
+    config_file_ = std::move(*config);
+    ground_.workers.config = config_file_.get();
     std::tie(lifeline_read_, lifeline_write_) = std::move(*lifeline);
     std::tie(status_read_, status_write_) = std::move(*status);
     set_nonblocking(status_read_.get());
@@ -243,11 +248,16 @@ std::expected<std::vector<std::string>, std::string> Master::reload_or_explain()
     std::vector<OpenSocket> fresh;
     if (auto opened = open_new_sockets(*plan, fresh); !opened)
         return std::unexpected(opened.error());
+    auto accepted = config_file(*config);
+    if (!accepted)
+        return std::unexpected(accepted.error());
     const auto before = running_entries();
     const config::Config old = std::exchange(config_, std::move(*config));
     set_master_log(config_);
     log::info("reload -- version {}, configuration {}", config_.get(config::params::mail_version), config_.directory());
     log_missing(*plan);
+    config_file_ = std::move(*accepted);
+    ground_.workers.config = config_file_.get();
     ground_.workers.environment = worker_environment(config_);
     ++ground_.workers.generation;
     replace_services(std::move(*plan), std::move(fresh));

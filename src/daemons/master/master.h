@@ -58,6 +58,7 @@ private:
     UniqueFd lifeline_write_;
     UniqueFd status_read_;
     UniqueFd status_write_;
+    UniqueFd config_file_; // for workers: what was accepted, whatever becomes of main.cf
     std::unique_ptr<event::Watch> status_watch_;
     std::vector<std::unique_ptr<Service>> services_;
     std::vector<std::unique_ptr<Service>> leaving_; // no longer in master.cf, with workers still there

@@ -57,6 +57,32 @@ def test_bad_master_cf_changes_nothing(make):
     assert mta.send()
 
 
+def test_bad_setting_of_a_service_changes_nothing(make):
+    mta = make()
+    mta.services["discard"] = "unix - - n - 3 discard -o max_idle=never"
+    mta.write_configuration()
+    status, _, errors = reload(mta)
+    assert status == 1
+    assert "master.cf, line " in errors
+    assert "service discard/unix: parameter max_idle: bad time value or unit: never" in errors
+
+
+def test_an_edit_counts_when_it_is_reloaded(make):
+    mta = make(main={"max_idle": "1s"})
+
+    def greeting():
+        with mta.client() as client:
+            return client.reply()[0]
+
+    assert greeting().startswith("220 mx.test.example")
+    mta.settings["smtpd_banner"] = "$myhostname edited"
+    mta.write_configuration()
+    assert eventually(lambda: not mta.processes("smtpd"))
+    assert "edited" not in greeting()
+    assert reload(mta)[0] == 0
+    assert eventually(lambda: "edited" in greeting())
+
+
 def test_without_a_running_system(make):
     mta = make(start=False)
     assert reload(mta)[0] == 1

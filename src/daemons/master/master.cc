@@ -245,6 +245,8 @@ std::expected<std::vector<std::string>, std::string> Master::reload_or_explain()
     auto plan = make_plan(*config);
     if (!plan)
         return std::unexpected(plan.error());
+    if (auto unusable = find_unusable_service(*plan, *config))
+        return std::unexpected(std::move(*unusable));
     std::vector<OpenSocket> fresh;
     if (auto opened = open_new_sockets(*plan, fresh); !opened)
         return std::unexpected(opened.error());

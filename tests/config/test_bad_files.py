@@ -5,6 +5,7 @@ Every command has a minute: what takes longer counts as hanging.
 import os
 import pathlib
 import subprocess
+import tempfile
 
 import pytest
 
@@ -16,9 +17,15 @@ MASTER = "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
 
 
 @pytest.fixture
-def run(tmp_path):
-    tmp_path.chmod(0o755)
+def tmp_path():
+    """Open to others, as pytest's own is not."""
+    with tempfile.TemporaryDirectory(prefix="facteur-test-") as name:
+        pathlib.Path(name).chmod(0o755)
+        yield pathlib.Path(name)
 
+
+@pytest.fixture
+def run(tmp_path):
     def go(main, *command, master=MASTER, **options):
         (tmp_path / "main.cf").write_bytes(main if isinstance(main, bytes) else main.encode())
         (tmp_path / "master.cf").write_bytes(master if isinstance(master, bytes) else master.encode())
@@ -124,9 +131,6 @@ def test_missing_and_unreadable_files(run, tmp_path):
 
 @pytest.mark.skipif(not IS_ROOT, reason="another user is needed")
 def test_permission_denied(run, tmp_path):
-    for parent in tmp_path.parents:
-        if not parent.stat().st_mode & 1:
-            pytest.skip(f"{parent} is closed to others")
     run("", "postfix", "explain", "relayhost")
     (tmp_path / "main.cf").chmod(0o600)
     status, _, errors = run.again("postfix", "explain", "relayhost", user="nobody", group="nogroup")

@@ -4,13 +4,15 @@
 #   facteur_daemon(smtpd USES smtp ipc service)  main.cc is the program, the rest a library for its tests
 #   facteur_tool(postmap USES table)             the same, installed into sbin
 #
-# Tests (*_test.cc) become one GoogleTest program a folder, fuzz targets (*_fuzz.cc) one program each.
+# Tests (*_test.cc) become one GoogleTest program a folder, fuzz targets (*_fuzz.cc) one program each, and measurements
+# (*_bench.cc) one Google Benchmark program each, built when named: ninja config_bench.
 
 include(GNUInstallDirs)
 find_package(fmt REQUIRED)
 find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
 find_package(Protobuf REQUIRED)
+find_package(benchmark QUIET)
 
 set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -143,9 +145,23 @@ function(facteur_module name)
   target_link_libraries(${name}_lib ${scope} ${ARG_LINK})
 endfunction()
 
+function(facteur_add_measurements name)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*_bench.cc")
+  if(NOT benchmark_FOUND OR FACTEUR_FUZZ)
+    return()
+  endif()
+  foreach(source ${sources})
+    get_filename_component(stem ${source} NAME_WE)
+    add_executable(${stem} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(${stem} PRIVATE ${name}_lib benchmark::benchmark)
+    target_precompile_headers(${stem} REUSE_FROM facteur_pch)
+  endforeach()
+endfunction()
+
 function(facteur_library name)
   facteur_module(${name} ${ARGN})
   facteur_add_tests(${name})
+  facteur_add_measurements(${name})
 endfunction()
 
 # What an installation needs, without the tests.

@@ -3,13 +3,21 @@
 
 #include "config/config.h"
 
+#include <optional>
 #include <vector>
 
 namespace facteur::config {
 
-// Unknown names (with the nearest known one), obsolete names, planned features, an open relay, services that transport
-// parameters name and master.cf lacks, settings of services that do not parse, a bad host name. Each problem says its
-// file and line where there is one. Problems are for a person: none of them alone keeps a system from starting.
+// Unknown names (with the nearest known one), obsolete names, planned features, services that transport parameters name
+// and master.cf lacks, restrictions that can never match, networks that are none, settings of services that do not
+// parse, a bad host name, an open relay. Each problem says its file and line where there is one, and what would be
+// right. Those of Gravity::refused must keep a system from starting; the others are for a person.
+//
+// Host names in mynetworks are looked up, which may take as long as the resolver takes.
 std::vector<Problem> check(const Config& config);
+
+// A service that any client on the network can reach and that lets strangers send mail to everywhere; nothing when
+// allow_open_relay says that it is wanted. Looks at main.cf and master.cf alone.
+std::optional<Problem> find_open_relay(const Config& config);
 
 } // namespace facteur::config

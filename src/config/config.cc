@@ -38,13 +38,19 @@ Config::~Config() = default;
 
 std::expected<Config, Problem> Config::load(std::string directory, Overrides overrides)
 {
+    const auto text = read_file(directory + "/main.cf");
+    if (!text)
+        return std::unexpected(Problem{"", 0, text.error().message()});
+    return load_text(std::move(directory), *text, std::move(overrides));
+}
+
+std::expected<Config, Problem> Config::load_text(std::string directory, std::string_view main_cf, Overrides overrides)
+{
     auto state = std::make_shared<State>();
     state->file = directory + "/main.cf";
     state->directory = std::move(directory);
-    const auto text = read_file(state->file);
-    if (!text)
-        return std::unexpected(Problem{"", 0, text.error().message()});
-    if (auto good = state->read(*text); !good)
+    state->source = main_cf;
+    if (auto good = state->read(main_cf); !good)
         return std::unexpected(good.error());
     state->apply(overrides);
     if (auto good = state->validate(); !good)
@@ -124,6 +130,21 @@ std::optional<std::string> Config::explicit_text(std::string_view name) const
     return found == state_->settings.end() ? std::nullopt : std::optional(found->second.text);
 }
 
+std::optional<std::string> Config::text_of(std::string_view name) const
+{
+    const std::lock_guard lock(state_->mutex);
+    const auto found = state_->text_of(name);
+    return found ? std::optional<std::string>(found->text) : std::nullopt;
+}
+
+std::vector<std::string> Config::explicit_names() const
+{
+    std::vector<std::string> names;
+    for (const auto& [name, setting] : state_->settings)
+        names.push_back(name);
+    return names;
+}
+
 std::optional<std::string> Config::value(std::string_view name) const
 {
     const std::lock_guard lock(state_->mutex);
@@ -154,6 +175,11 @@ int Config::line_of(std::string_view name) const
 const std::string& Config::directory() const
 {
     return state_->directory;
+}
+
+const std::string& Config::source() const
+{
+    return state_->source;
 }
 
 const std::vector<Problem>& Config::warnings() const

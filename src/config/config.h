@@ -15,11 +15,15 @@
 
 namespace facteur::config {
 
+// refused: a system must not start, or take a reload, with it.
+enum class Gravity { warning, refused };
+
 // One thing wrong with a configuration, for a person.
 struct Problem {
     std::string file; // empty when no file is to blame
     int line = 0;     // 0 when unknown
     std::string text; // "bad numerical configuration: qmgr_message_active_limit = 10x"
+    Gravity gravity = Gravity::warning;
     [[nodiscard]] std::string message() const;
 };
 
@@ -31,6 +35,9 @@ public:
     // Reads <directory>/main.cf. Fails on the first problem that makes values unusable: unreadable file, bad syntax,
     // a number, boolean or time that does not parse or is out of bounds, a reference loop.
     static std::expected<Config, Problem> load(std::string directory, Overrides overrides = {});
+    // The same with this text in the place of the file's.
+    static std::expected<Config, Problem> load_text(std::string directory, std::string_view main_cf,
+                                                    Overrides overrides = {});
     // For tests: text in place of the file.
     static std::expected<Config, Problem> from_text(std::string_view main_cf, Overrides overrides = {});
 
@@ -55,6 +62,11 @@ public:
 
     // The unexpanded text that main.cf or an override sets; nothing when the default holds.
     [[nodiscard]] std::optional<std::string> explicit_text(std::string_view name) const;
+    // The unexpanded text that holds: set, computed from the machine, or the default (of a suffixed name: of the
+    // default_* parameter). Nothing when the name exists nowhere.
+    [[nodiscard]] std::optional<std::string> text_of(std::string_view name) const;
+    // The names that main.cf or an override sets, sorted.
+    [[nodiscard]] std::vector<std::string> explicit_names() const;
     // Any name, known, suffixed or the user's own: its expanded value, nothing when it exists nowhere.
     [[nodiscard]] std::optional<std::string> value(std::string_view name) const;
     // $name, ${name?..}, ${{a} == {b} ? {c} : {d}} and functions in a text of the user's.
@@ -64,6 +76,7 @@ public:
     [[nodiscard]] std::expected<Config, Problem> with(const Overrides& more) const;
 
     [[nodiscard]] const std::string& directory() const; // the configuration directory
+    [[nodiscard]] const std::string& source() const;    // main.cf's text as it was read; empty after with()
     // Warnings gathered while loading: unknown names, planned features that are set, legacy names.
     [[nodiscard]] const std::vector<Problem>& warnings() const;
 

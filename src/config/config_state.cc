@@ -10,7 +10,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <unordered_set>
 
 namespace facteur::config {
 
@@ -198,12 +200,52 @@ long Config::State::number(std::string_view name, const ParameterBase& parameter
     return *value;
 }
 
+namespace {
+
+constexpr std::size_t kUnknownNames = 100; // that get a line of their own
+
+// The words of a text in which a name of the user's own may be referred to: "$name", a restriction class in a list,
+// the "people" of "ldap:people".
+class Mentions {
+public:
+    void add(std::string_view text)
+    {
+        for (std::size_t at = 0; at < text.size();) {
+            const auto start = std::find_if(text.begin() + static_cast<long>(at), text.end(), in_name);
+            const auto end = std::find_if_not(start, text.end(), in_name);
+            if (start != end) {
+                const std::string_view word(start, end);
+                words_.insert(word);
+                if (start != text.begin() && start[-1] == ':')
+                    tables_.insert(word);
+            }
+            at = static_cast<std::size_t>(end - text.begin());
+        }
+    }
+    [[nodiscard]] bool has(std::string_view name) const
+    {
+        // "people_server_host" belongs to the table "ldap:people".
+        for (auto end = name.find('_'); end != name.npos; end = name.find('_', end + 1))
+            if (tables_.contains(name.substr(0, end)))
+                return true;
+        return words_.contains(name);
+    }
+
+private:
+    static bool in_name(char c) { return text::is_alnum(c) || c == '_' || c == '-'; }
+    std::unordered_set<std::string_view> words_;
+    std::unordered_set<std::string_view> tables_;
+};
+
+} // namespace
+
 std::vector<Problem> Config::State::collect_warnings()
 {
     auto out = found_while_reading;
-    std::string all_text; // where a name of the user's own may be referred to
+    Mentions mentions;
     for (const auto& [name, setting] : settings)
-        all_text.append(setting.text).push_back('\n');
+        mentions.add(setting.text);
+    std::size_t unknown = 0;
     for (const auto& [name, setting] : settings) {
         if (setting.line == 0)
             continue;
@@ -213,17 +255,15 @@ std::vector<Problem> Config::State::collect_warnings()
                 {file, setting.line, fmt::format("parameter {} is set, but its feature does not exist yet", name)});
         else if (parameter != nullptr && parameter->status == Status::obsolete)
             out.push_back({file, setting.line, fmt::format("parameter {} is no longer used", name)});
-        if (parameter != nullptr || find_suffix(name) != nullptr || all_text.find(name) != all_text.npos)
-            continue;
-        // "ldap:people" reads people_server_host and the like; a restriction class is named in a list.
-        const auto prefix_end = name.find('_');
-        if (prefix_end != name.npos && all_text.find(":" + name.substr(0, prefix_end)) != all_text.npos)
+        if (parameter != nullptr || find_suffix(name) != nullptr || mentions.has(name) || ++unknown > kUnknownNames)
             continue;
         const auto near = nearest_name(name);
         out.push_back({file, setting.line,
                        fmt::format("unknown parameter: {}={}{}", name, setting.text,
                                    near.empty() ? "" : fmt::format(" (is it {}?)", near))});
     }
+    if (unknown > kUnknownNames)
+        out.push_back({file, 0, fmt::format("{} more unknown parameters", unknown - kUnknownNames)});
     return out;
 }
 

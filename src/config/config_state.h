@@ -17,6 +17,7 @@ struct Config::State {
 
     std::string directory;
     std::string file; // for messages
+    std::string source;
     std::map<std::string, Setting, std::less<>> settings;
     std::vector<Problem> found_while_reading;
 

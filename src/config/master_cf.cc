@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <unordered_map>
 
 namespace facteur::config {
 
@@ -202,6 +203,7 @@ std::expected<std::vector<MasterEntry>, Problem> parse_master_cf(std::string_vie
     }
     const bool chroot_default = chroot_by_default(config);
     std::vector<MasterEntry> entries;
+    std::unordered_map<std::string, std::size_t> places; // of services by key
     for (const auto& line : logical_lines(text)) {
         const auto problem = [&](std::string what) {
             return std::unexpected(Problem{std::string(file), line.first, std::move(what)});
@@ -213,13 +215,12 @@ std::expected<std::vector<MasterEntry>, Problem> parse_master_cf(std::string_vie
         if (!fields.error().empty())
             return problem(fields.error());
         entry.line = line.first;
-        const auto twin = std::ranges::find_if(
-            entries, [&](const MasterEntry& other) { return other.type == entry.type && other.name == entry.name; });
-        if (twin == entries.end()) {
+        const auto [place, is_new] = places.emplace(entry.service_key(), entries.size());
+        if (is_new) {
             entries.push_back(std::move(entry));
         } else {
             log::warning("duplicate master.cf entry for service \"{}\" ({}) -- using the last entry", entry.name, file);
-            *twin = std::move(entry);
+            entries[place->second] = std::move(entry);
         }
     }
     return entries;

@@ -71,20 +71,30 @@ std::size_t distance(std::string_view a, std::string_view b, std::size_t limit)
 
 } // namespace
 
-std::string_view nearest_name(std::string_view name)
+std::string_view nearest_of(std::string_view word, std::span<const std::string_view> candidates)
 {
-    std::size_t best = std::min<std::size_t>(4, name.size() / 4 + 1);
+    std::size_t best = std::min<std::size_t>(4, word.size() / 4 + 1);
     std::string_view nearest;
-    for (const auto* parameter : all_parameters()) {
-        const auto candidate = parameter->name;
-        if (candidate.size() > name.size() + best || name.size() > candidate.size() + best)
+    for (const auto candidate : candidates) {
+        if (candidate.size() > word.size() + best || word.size() > candidate.size() + best)
             continue;
-        if (const auto far = distance(name, candidate, best); far < best) {
+        if (const auto far = distance(word, candidate, best); far < best) {
             best = far;
             nearest = candidate;
         }
     }
     return nearest;
+}
+
+std::string_view nearest_name(std::string_view name)
+{
+    static const auto names = [] {
+        std::vector<std::string_view> out;
+        for (const auto* parameter : all_parameters())
+            out.push_back(parameter->name);
+        return out;
+    }();
+    return nearest_of(name, names);
 }
 
 } // namespace facteur::config

@@ -20,6 +20,8 @@ std::span<const ServiceSuffix> service_suffixes();
 // The suffix that such a name ends with; nothing for other names and for the default_* parameters themselves.
 const ServiceSuffix* find_suffix(std::string_view name);
 
+// The nearest of some words to a misspelt one, empty when none is near.
+std::string_view nearest_of(std::string_view word, std::span<const std::string_view> candidates);
 // The nearest known name to a misspelt one, empty when nothing is near.
 std::string_view nearest_name(std::string_view name);
 

@@ -306,6 +306,26 @@ private:
     std::unique_ptr<event::Loop::Timer> patience_timer_;
 };
 
+// main.cf of the configuration that master runs with. What stands in the file by now may have been refused since.
+std::expected<Config, config::Problem> load_daemon_config(const config::Overrides& overrides)
+{
+    const std::string directory = config::configuration_directory({});
+    if (!std::getenv("FACTEUR_CONFIG"))
+        return Config::load(directory, overrides);
+    ::unsetenv("FACTEUR_CONFIG");
+    const UniqueFd accepted(kConfigFd);
+    std::string text;
+    // Workers share the descriptor's position.
+    for (std::array<char, 16384> buffer;;) {
+        const ssize_t got = ::pread(accepted.get(), buffer.data(), buffer.size(), static_cast<off_t>(text.size()));
+        if (got < 0)
+            return std::unexpected(config::Problem{directory + "/main.cf", 0, errno_text(errno)});
+        if (got == 0)
+            return Config::load_text(directory, text, overrides);
+        text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+}
+
 event::Task<void> watch_lifeline(event::Watch& lifeline, Worker& worker)
 {
     const event::Ready how = co_await lifeline.readable();
@@ -421,7 +441,7 @@ int run(int argc, char** argv, std::string_view program, MakeServer make)
     if (!options)
         return fail(options.error());
     log::set_verbosity(options->verbosity);
-    auto config = Config::load(config::configuration_directory({}), options->overrides);
+    auto config = load_daemon_config(options->overrides);
     if (!config)
         return fail(config.error().message());
 

@@ -1,8 +1,9 @@
 // The skeleton of every daemon: flags, configuration, log, jail, privileges, accepting, idling, draining.
 //
 // master starts a worker with the listening sockets from descriptor 6 on, a life line on 3 (end of file: master is
-// gone) and a status pipe on 5. Options as Postfix's daemons have them: -n service -t type -u -c -s count -o name=value
-// -v -D -l -z; the rest goes to the program. Source: master(8), the daemon skeletons of Postfix's architecture.
+// gone), the text of main.cf on 4 and a status pipe on 5. Options as Postfix's daemons have them: -n service -t type -u
+// -c -s count -o name=value -v -D -l -z; the rest goes to the program. Source: master(8), the daemon skeletons of
+// Postfix's architecture.
 #pragma once
 
 #include "config/config.h"
@@ -21,6 +22,7 @@ namespace facteur::service {
 
 // Descriptors that a worker inherits.
 inline constexpr int kLifelineFd = 3;
+inline constexpr int kConfigFd = 4; // main.cf as master has accepted it; FACTEUR_CONFIG in the environment says so
 inline constexpr int kStatusFd = 5;
 inline constexpr int kFirstListenFd = 6;
 

@@ -4,6 +4,7 @@
 
 #include "daemons/cleanup/settings.h"
 #include "queue/queue_file.pb.h"
+#include "routing/address_mapping.h"
 
 #include <expected>
 #include <string>
@@ -24,7 +25,7 @@ enum class Mapping { off, on }; // submit_flag::map
 class Addresses {
 public:
     Addresses(const Settings& settings, Tables& tables, Mapping mapping)
-        : settings_(settings), tables_(tables), mapping_(mapping)
+        : settings_(settings), mapping_tables_(settings, tables), mapping_(mapping)
     {
     }
 
@@ -44,13 +45,10 @@ public:
 private:
     std::expected<std::string, Refusal> canonical(std::string address, mail::AddressRole role,
                                                   const std::string& address_class);
-    std::expected<std::vector<std::string>, Refusal> expand_virtual(const std::string& address);
     void keep(queue::Recipient recipient);
-    [[nodiscard]] bool is_local(std::string_view domain) const;
-    [[nodiscard]] std::string complete(std::string_view address) const;
 
     const Settings& settings_;
-    Tables& tables_;
+    routing::AddressMapping mapping_tables_;
     Mapping mapping_;
     std::vector<queue::Recipient> result_;
     std::unordered_set<std::string> seen_;

@@ -32,7 +32,7 @@ public:
     std::expected<void, std::string> before_jail(service::Process& process) override
     {
         settings_ = read_settings(process.config);
-        tables_ = open_tables(process.config);
+        tables_ = routing::open_mapping_tables(process.config);
         spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
         return {};
     }

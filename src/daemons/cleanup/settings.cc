@@ -8,14 +8,6 @@ namespace params = config::params;
 
 namespace {
 
-std::set<std::string> words(std::string_view list)
-{
-    std::set<std::string> out;
-    for (const auto word : text::split_list(list))
-        out.insert(text::to_lower(word));
-    return out;
-}
-
 mail::ContentOptions content_options(const config::Config& config)
 {
     mail::ContentOptions options;
@@ -69,55 +61,22 @@ std::string decode_c_escapes(std::string_view text)
 
 Settings read_settings(const config::Config& config)
 {
-    Settings settings;
+    Settings settings{routing::read_mapping_settings(config)};
     settings.myhostname = config.get(params::myhostname);
-    settings.always_bcc = config.get(params::always_bcc);
-    settings.recipient_delimiter = config.get(params::recipient_delimiter);
     settings.empty_address_recipient = config.get(params::empty_address_recipient);
-    settings.rewrite.myorigin = config.get(params::myorigin);
-    settings.rewrite.mydomain = config.get(params::mydomain);
-    settings.rewrite.remote_header_rewrite_domain = config.get(params::remote_header_rewrite_domain);
-    settings.rewrite.append_at_myorigin = config.get(params::append_at_myorigin);
-    settings.rewrite.append_dot_mydomain = config.get(params::append_dot_mydomain);
-    settings.rewrite.swap_bangpath = config.get(params::swap_bangpath);
-    settings.rewrite.allow_percent_hack = config.get(params::allow_percent_hack);
     settings.content = content_options(config);
-    settings.local_domains = words(config.get(params::mydestination));
-    settings.local_domains.insert(text::to_lower(settings.rewrite.myorigin));
     settings.always_add_missing_headers = config.get(params::always_add_missing_headers);
     settings.header_rewrite_remote = !settings.rewrite.remote_header_rewrite_domain.empty();
     settings.enable_original_recipient = config.get(params::enable_original_recipient);
     settings.hopcount_limit = config.get(params::hopcount_limit);
     settings.message_size_limit = config.get(params::message_size_limit);
     settings.duplicate_filter_limit = config.get(params::duplicate_filter_limit);
-    settings.virtual_expansion_limit = config.get(params::virtual_alias_expansion_limit);
-    settings.virtual_recursion_limit = config.get(params::virtual_alias_recursion_limit);
     settings.in_flow_delay = config.get(params::in_flow_delay);
     settings.delay_warning_time = config.get(params::delay_warning_time);
-    settings.canonical_classes = words(config.get(params::canonical_classes));
-    settings.sender_canonical_classes = words(config.get(params::sender_canonical_classes));
-    settings.recipient_canonical_classes = words(config.get(params::recipient_canonical_classes));
     settings.hash_queue_names = config.get(params::hash_queue_names);
     settings.hash_queue_depth = static_cast<int>(config.get(params::hash_queue_depth));
     settings.qmgr_socket = "public/" + config.get(params::queue_service_name);
     return settings;
-}
-
-Tables open_tables(const config::Config& config)
-{
-    const table::TableOptions options;
-    const auto open = [&](const config::StringParameter& parameter) {
-        return table::Maps(std::string(parameter.name), config.get(parameter), options, config);
-    };
-    return Tables{open(params::canonical_maps),           open(params::sender_canonical_maps),
-                  open(params::recipient_canonical_maps), open(params::virtual_alias_maps),
-                  open(params::sender_bcc_maps),          open(params::recipient_bcc_maps)};
-}
-
-bool Tables::changed() const
-{
-    return canonical.changed() || sender_canonical.changed() || recipient_canonical.changed() ||
-           virtual_alias.changed() || sender_bcc.changed() || recipient_bcc.changed();
 }
 
 } // namespace facteur::cleanup

@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "service/service.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,7 +34,8 @@ std::vector<char*> pointers(std::vector<std::string>& words)
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD, SIGPIPE, SIGALRM})
         ::signal(number, SIG_DFL);
-    bool ok = ::dup2(ground.lifeline, service::kLifelineFd) >= 0 && ::dup2(ground.status_pipe, service::kStatusFd) >= 0;
+    bool ok = ::dup2(ground.lifeline, service::kLifelineFd) >= 0 && ::dup2(ground.config, service::kConfigFd) >= 0 &&
+              ::dup2(ground.status_pipe, service::kStatusFd) >= 0;
     int target = service::kFirstListenFd;
     for (const int socket : sockets)
         ok = ok && ::dup2(socket, target++) >= 0;
@@ -69,6 +72,19 @@ std::vector<std::string> worker_environment(const config::Config& config)
     return out;
 }
 
+std::expected<UniqueFd, std::string> config_file(const config::Config& config)
+{
+    const UniqueFd low(::memfd_create("main.cf", MFD_CLOEXEC));
+    if (!low)
+        return std::unexpected("memfd_create: " + errno_text(errno));
+    if (const auto written = write_all(low.get(), config.source(), "main.cf in memory"); !written)
+        return std::unexpected(written.error().message());
+    UniqueFd high(::fcntl(low.get(), F_DUPFD_CLOEXEC, 256));
+    if (!high)
+        return std::unexpected("dup: " + errno_text(errno));
+    return high;
+}
+
 std::expected<pid_t, std::string> launch(const ServicePlan& plan, const std::vector<int>& sockets,
                                          const WorkerGround& ground, const LaunchOptions& options)
 {
@@ -77,6 +93,7 @@ std::expected<pid_t, std::string> launch(const ServicePlan& plan, const std::vec
     variables.push_back(fmt::format("FACTEUR_GENERATION={}", ground.generation));
     variables.push_back(fmt::format("FACTEUR_PROCESS_LIMIT={}", plan.process_limit));
     variables.push_back(fmt::format("FACTEUR_WORKERS={}", plan.workers));
+    variables.emplace_back("FACTEUR_CONFIG=accepted");
     const auto arguments = pointers(words);
     const auto environment = pointers(variables);
     const pid_t pid = ::fork();

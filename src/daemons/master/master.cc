@@ -2,7 +2,10 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "config/check.h"
+#include "config/difference.h"
 #include "service/log_sinks.h"
+#include "service/reload_report.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -96,6 +99,11 @@ std::expected<void, std::string> Master::open_pipes()
     auto status = make_pipe();
     if (!status)
         return std::unexpected(status.error());
+    auto config = config_file(config_);
+    if (!config)
+        return std::unexpected(config.error());
+    config_file_ = std::move(*config);
+    ground_.workers.config = config_file_.get();
     std::tie(lifeline_read_, lifeline_write_) = std::move(*lifeline);
     std::tie(status_read_, status_write_) = std::move(*status);
     set_nonblocking(status_read_.get());
@@ -116,6 +124,8 @@ std::expected<void, std::string> Master::open()
     }
     if (auto locked = lock(); !locked)
         return locked;
+    if (const auto open_relay = config::find_open_relay(config_))
+        return std::unexpected(open_relay->message());
     auto plan = make_plan(config_);
     if (!plan)
         return std::unexpected(plan.error());
@@ -215,35 +225,62 @@ void Master::replace_services(Plan plan, std::vector<OpenSocket> sockets)
     }
 }
 
-std::expected<void, std::string> Master::reload_or_explain()
+std::vector<config::MasterEntry> Master::running_entries() const
+{
+    std::vector<config::MasterEntry> entries;
+    for (const auto& service : services_)
+        entries.push_back(service->plan().entry);
+    return entries;
+}
+
+std::expected<std::vector<std::string>, std::string> Master::reload_or_explain()
 {
     auto config = config::Config::load(config_.directory());
     if (!config)
         return std::unexpected(config.error().message());
     if (config->get(config::params::queue_directory) != config_.get(config::params::queue_directory))
         return std::unexpected("to change queue_directory, stop and start the mail system");
+    if (const auto open_relay = config::find_open_relay(*config))
+        return std::unexpected(open_relay->message());
     auto plan = make_plan(*config);
     if (!plan)
         return std::unexpected(plan.error());
+    if (auto unusable = find_unusable_service(*plan, *config))
+        return std::unexpected(std::move(*unusable));
     std::vector<OpenSocket> fresh;
     if (auto opened = open_new_sockets(*plan, fresh); !opened)
-        return opened;
-    config_ = std::move(*config);
+        return std::unexpected(opened.error());
+    auto accepted = config_file(*config);
+    if (!accepted)
+        return std::unexpected(accepted.error());
+    const auto before = running_entries();
+    const config::Config old = std::exchange(config_, std::move(*config));
     set_master_log(config_);
     log::info("reload -- version {}, configuration {}", config_.get(config::params::mail_version), config_.directory());
     log_missing(*plan);
+    config_file_ = std::move(*accepted);
+    ground_.workers.config = config_file_.get();
     ground_.workers.environment = worker_environment(config_);
     ++ground_.workers.generation;
     replace_services(std::move(*plan), std::move(fresh));
-    return {};
+    return config::describe_changes(old, before, config_, running_entries());
 }
 
 void Master::reload()
 {
     if (terminating_)
         return;
-    if (const auto done = reload_or_explain(); !done)
+    service::ReloadReport report;
+    if (auto done = reload_or_explain()) {
+        report = {service::ReloadOutcome::accepted, std::move(*done)};
+        for (const std::string& line : report.lines)
+            log::info("reload: {}", line);
+    } else {
+        report = {service::ReloadOutcome::refused, {done.error()}};
         log::error("{} -- reload ignored, the previous configuration stays in use", done.error());
+    }
+    if (const auto written = service::write_reload_report(report); !written)
+        log::warning("{}", written.error().message());
 }
 
 event::Task<void> Master::read_reports()

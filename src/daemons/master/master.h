@@ -37,7 +37,9 @@ private:
     event::Task<void> read_reports();
     void reap();
     void reload();
-    std::expected<void, std::string> reload_or_explain();
+    // What changed, a line each; or why nothing did.
+    std::expected<std::vector<std::string>, std::string> reload_or_explain();
+    [[nodiscard]] std::vector<config::MasterEntry> running_entries() const;
     // Opens what the plan needs and no present service has.
     std::expected<void, std::string> open_new_sockets(const Plan& plan, std::vector<OpenSocket>& fresh) const;
     void replace_services(Plan plan, std::vector<OpenSocket> sockets);
@@ -56,6 +58,7 @@ private:
     UniqueFd lifeline_write_;
     UniqueFd status_read_;
     UniqueFd status_write_;
+    UniqueFd config_file_; // for workers: what was accepted, whatever becomes of main.cf
     std::unique_ptr<event::Watch> status_watch_;
     std::vector<std::unique_ptr<Service>> services_;
     std::vector<std::unique_ptr<Service>> leaving_; // no longer in master.cf, with workers still there

@@ -116,6 +116,15 @@ std::expected<Plan, std::string> make_plan(const config::Config& config)
     return plan;
 }
 
+std::optional<std::string> find_unusable_service(const Plan& plan, const config::Config& config)
+{
+    for (const ServicePlan& service : plan.services)
+        if (const auto with = config.with(service.entry.overrides()); !with)
+            return fmt::format("{}/master.cf, line {}: service {}: {}", config.directory(), service.entry.line,
+                               service.entry.service_key(), with.error().text);
+    return std::nullopt;
+}
+
 std::vector<std::string> command_line(const ServicePlan& plan, const LaunchOptions& options)
 {
     const config::MasterEntry& entry = plan.entry;

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,10 @@ struct Plan {
 
 // Error: one line for a person, naming file and line.
 std::expected<Plan, std::string> make_plan(const config::Config& config);
+
+// The first service whose -o settings its program would refuse, as a line naming file and line; nothing when all are
+// fine. Such a service fails alone: a start goes on without it, a reload must not bring it.
+std::optional<std::string> find_unusable_service(const Plan& plan, const config::Config& config);
 
 // How many processes serve `entry` together, on a machine with `cores` cores.
 int worker_count(const config::MasterEntry& entry, int process_limit, long service_workers, unsigned cores);

@@ -78,6 +78,7 @@ public:
     LocalDomain local_domain;                                          // is_local_domain as a function
     queue::IdSource ids;
     Services* services = nullptr; // set after the process was confined
+    Observer* observer = nullptr; // of a dry run
     std::string service_name;     // for anvil and its log lines
     bool standalone = false;
 

@@ -14,6 +14,12 @@ namespace facteur::smtpd {
 std::expected<void, std::string> SmtpServer::before_jail(service::Process& process)
 {
     process_ = &process;
+    if (process.standalone && DryRun::is_wanted(process.arguments)) {
+        auto dry_run = DryRun::open(process);
+        if (!dry_run)
+            return std::unexpected(dry_run.error());
+        dry_run_ = std::move(*dry_run);
+    }
     auto context = Context::open(process.config, process.loop, process.pool);
     if (!context)
         return std::unexpected(context.error());
@@ -25,7 +31,9 @@ std::expected<void, std::string> SmtpServer::before_jail(service::Process& proce
 
 std::expected<void, std::string> SmtpServer::after_jail(service::Process& process)
 {
-    if (process.standalone)
+    if (dry_run_)
+        services_ = dry_run_->make_services(process);
+    else if (process.standalone)
         services_ = std::make_unique<StandaloneServices>(process);
     else
         services_ = std::make_unique<DaemonServices>(process);
@@ -51,6 +59,10 @@ void SmtpServer::watch_tables()
 
 event::Task<void> SmtpServer::connection(net::Accepted accepted)
 {
+    if (dry_run_) {
+        co_await dry_run_->run(*context_);
+        co_return;
+    }
     std::unique_ptr<StandardStreams> standard;
     if (context_->standalone) {
         standard = std::make_unique<StandardStreams>();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemons/smtpd/context.h"
+#include "daemons/smtpd/dry_run.h"
 #include "service/service.h"
 
 #include <memory>
@@ -21,6 +22,7 @@ private:
     service::Process* process_ = nullptr;
     std::unique_ptr<Context> context_;
     std::unique_ptr<Services> services_;
+    std::unique_ptr<DryRun> dry_run_; // `postfix explain` asks
     std::unique_ptr<event::Loop::Timer> table_check_;
 };
 

@@ -10,7 +10,7 @@
 
 namespace facteur::smtpd {
 
-class StandaloneServices final : public Services {
+class StandaloneServices : public Services {
 public:
     explicit StandaloneServices(service::Process& process);
 

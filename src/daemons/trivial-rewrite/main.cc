@@ -1,9 +1,9 @@
 // trivial-rewrite: answers two questions for the other daemons, how an address is written in full and where its mail
 // goes. Source: trivial-rewrite(8); the answers themselves are made in mail/rewrite.h.
 #include "base/log.h"
-#include "daemons/trivial-rewrite/routing_tables.h"
-#include "ipc/flags.h"
 #include "ipc/messages.pb.h"
+#include "ipc/resolve_reply.h"
+#include "routing/routing_tables.h"
 #include "service/service.h"
 
 #include <unistd.h>
@@ -14,45 +14,12 @@
 namespace {
 
 using namespace facteur;
-using trivial_rewrite::Purpose;
-using trivial_rewrite::RoutingTables;
+using routing::Purpose;
+using routing::RoutingTables;
 
 constexpr std::chrono::seconds kTableCheck{1}; // how old an answer from a replaced table may be
 
 using Answer = std::expected<mail::Resolution, mail::LookupFailure>;
-
-std::uint32_t class_flag(mail::AddressClass address_class)
-{
-    switch (address_class) {
-    case mail::AddressClass::local:
-        return ipc::resolve_flag::local;
-    case mail::AddressClass::virtual_alias:
-        return ipc::resolve_flag::virtual_alias;
-    case mail::AddressClass::virtual_mailbox:
-        return ipc::resolve_flag::virtual_mailbox;
-    case mail::AddressClass::relay:
-        return ipc::resolve_flag::relay;
-    case mail::AddressClass::other:
-        return ipc::resolve_flag::other;
-    }
-    return ipc::resolve_flag::other;
-}
-
-ipc::ResolveReply to_reply(const Answer& answer)
-{
-    ipc::ResolveReply reply;
-    if (!answer) {
-        log::warning("{}", answer.error().text);
-        reply.set_flags(ipc::resolve_flag::failed);
-        return reply;
-    }
-    reply.set_transport(answer->transport);
-    reply.set_nexthop(answer->nexthop);
-    reply.set_recipient(answer->recipient);
-    reply.set_flags(class_flag(answer->address_class) | (answer->routed ? ipc::resolve_flag::routed : 0) |
-                    (answer->error ? ipc::resolve_flag::error : 0));
-    return reply;
-}
 
 class TrivialRewrite final : public service::Server {
 public:
@@ -119,12 +86,12 @@ private:
         }
         const mail::ResolverSettings& settings = (asked.verify() ? *verification_ : *delivery_).settings();
         if (!waiting_) {
-            from->answer(request, to_reply(mail::resolve(asked.sender(), asked.address(), settings)));
+            from->answer(request, ipc::to_reply(mail::resolve(asked.sender(), asked.address(), settings)));
             co_return;
         }
         const auto ask = [&asked, &settings] { return mail::resolve(asked.sender(), asked.address(), settings); };
         const Answer answer = co_await waiting_->run(ask);
-        from->answer(request, to_reply(answer));
+        from->answer(request, ipc::to_reply(answer));
     }
 
     // A jailed process cannot open a replaced table: it ends, and master starts one that can.

@@ -10,6 +10,7 @@
 #include "service/instance.h"
 #include "tools/postfix/directories.h"
 #include "tools/postfix/recover.h"
+#include "tools/postfix/table_check.h"
 
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -120,8 +121,8 @@ int ensure_integrity(const Context& context, Depth depth)
         return fail("no " + context.config.directory() + "/master.cf file found");
     if (const auto checked = check_services(context); !checked)
         return fail(checked.error());
-    for (const config::Problem& problem : config::check(context.config))
-        log::warning("{}", problem.message());
+    if (const auto refused = warn_of_problems(context.config))
+        return fail(*refused);
     for (const std::string& line : ownership_warnings(context.config, *who, depth))
         log::warning("{}", line);
     return 0;
@@ -166,9 +167,24 @@ constexpr auto kVerbs = std::to_array<Verb>({
     {"set-permissions", set_permissions},
     {"upgrade-configuration", upgrade_configuration},
     {"logrotate", logrotate},
+    {"explain", explain},
 });
 
 } // namespace
+
+std::optional<std::string> warn_of_problems(const config::Config& config)
+{
+    auto problems = config::check(config);
+    for (auto& problem : check_tables(config))
+        problems.push_back(std::move(problem));
+    std::optional<std::string> refused;
+    for (const config::Problem& problem : problems)
+        if (problem.gravity == config::Gravity::refused)
+            refused = problem.message();
+        else
+            log::warning("{}", problem.message());
+    return refused;
+}
 
 int run_verb(const std::string& verb, const Context& context)
 {
@@ -181,7 +197,7 @@ int run_verb(const std::string& verb, const Context& context)
     if (found == kVerbs.end())
         return fail("unknown command: '" + verb +
                     "'. Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions, "
-                    "upgrade-configuration, logrotate)");
+                    "upgrade-configuration, logrotate, explain)");
     return found->run(context);
 }
 
@@ -246,15 +262,6 @@ int abort_all(const Context& context)
         return not_running();
     log::info("aborting the Postfix mail system");
     return ::kill(*pid, SIGTERM) == 0 ? 0 : fail("kill: " + errno_text(errno));
-}
-
-int reload(const Context& context)
-{
-    const auto pid = master_pid(context);
-    if (!pid || *pid < 1)
-        return not_running();
-    log::info("refreshing the Postfix mail system");
-    return ::kill(*pid, SIGHUP) == 0 ? 0 : fail("kill: " + errno_text(errno));
 }
 
 int status(const Context& context)

@@ -3,6 +3,7 @@
 
 #include "config/config.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,5 +30,9 @@ int flush(const Context& context);
 int set_permissions(const Context& context);
 int upgrade_configuration(const Context& context);
 int logrotate(const Context& context);
+int explain(const Context& context);
+
+// What is wrong with main.cf, master.cf and their tables goes to the log. Returns what a system must not start with.
+std::optional<std::string> warn_of_problems(const config::Config& config);
 
 } // namespace facteur::postfix_command

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "service/service.h"
 #include "tools/postfix/control.h"
+#include "tools/postfix/reload.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,13 +83,19 @@ int main(int argc, char** argv)
         }
     }
     const bool one_instance = directory || std::getenv("MAIL_CONFIG") != nullptr;
+    const std::string verb = optind < argc ? argv[optind] : "";
+    if (verb == "reload") {
+        const std::string place = config::configuration_directory(directory);
+        log::set_tag("postfix");
+        if (const auto loaded = config::Config::load(place); !loaded)
+            return postfix_command::reload_refused(place, loaded.error());
+    }
     const config::Config config = service::load_tool_config("postfix", directory);
     service::set_script_log(config, config.get(config::params::syslog_name) + "/postfix-script");
     log::set_verbosity(verbosity);
     if (!one_instance)
         run_wrapper(config, argc, argv);
     export_environment(config);
-    const std::string verb = optind < argc ? argv[optind] : "";
     const postfix_command::Context context{
         config, {argv + std::min(optind + 1, argc), argv + argc}, verbosity, debugger};
     const int status = postfix_command::run_verb(verb, context);

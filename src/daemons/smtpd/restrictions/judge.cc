@@ -149,6 +149,8 @@ event::Task<std::optional<ipc::ResolveReply>> Judge::resolve(std::string address
 
 event::Task<Verdict> Judge::one_step(const Step& step, const Subject& subject)
 {
+    if (context_.observer && !context_.observer->may_judge(step))
+        co_return Verdict::dunno;
     if (step.rule) {
         const Verdict verdict = co_await step.rule->apply(*this, step, subject);
         co_return verdict;
@@ -179,6 +181,8 @@ event::Task<Verdict> Judge::run(const RuleList& rules, const Subject& subject)
             continue;
         }
         verdict = co_await one_step(step, subject);
+        if (context_.observer)
+            context_.observer->judged(step, verdict, depth_);
         if (warn_depth_ >= depth_)
             warn_depth_ = 0; // it covers one restriction
         if (verdict != Verdict::dunno || (if_permit_.active && if_reject_.active))
@@ -202,6 +206,8 @@ event::Task<Verdict> Judge::apply(const RuleList& rules, const Subject& subject)
     if_reject_.active = false;
     if (rules.empty())
         co_return Verdict::dunno;
+    if (context_.observer)
+        context_.observer->begins(rules);
     const Verdict verdict = co_await run(rules, subject);
     co_return verdict;
 }

@@ -58,6 +58,16 @@ struct RestrictionLists {
     RuleList client, helo, sender, relay, recipient, data, end_of_data, etrn;
 };
 
+// Watches requests being judged: for a judgement without a client, which nobody else must hear of.
+class Observer {
+public:
+    virtual ~Observer() = default;
+    virtual void begins(const RuleList& rules) = 0; // one of the configuration's own lists
+    // False: the step is left out, as if it had nothing to say.
+    virtual bool may_judge(const Step& step) = 0;
+    virtual void judged(const Step& step, Verdict verdict, int depth) = 0; // depth 1: a step of the list itself
+};
+
 const Rule* find_rule(std::string_view name);
 
 // `implied` is what a bare "type:table" means in this list: "check_client_access". Opens the tables it names.

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace facteur::trivial_rewrite {
+namespace facteur::routing {
 
 // Which parameters say where mail goes: the plain ones, or those for address verification probes.
 enum class Purpose { delivery, verification };
@@ -53,4 +53,4 @@ private:
     std::set<std::string, std::less<>> own_addresses_;
 };
 
-} // namespace facteur::trivial_rewrite
+} // namespace facteur::routing

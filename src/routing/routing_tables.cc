@@ -1,4 +1,4 @@
-#include "daemons/trivial-rewrite/routing_tables.h"
+#include "routing/routing_tables.h"
 
 #include "base/log.h"
 #include "base/text.h"
@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace facteur::trivial_rewrite {
+namespace facteur::routing {
 
 namespace {
 
@@ -201,4 +201,4 @@ bool RoutingTables::blocking() const
            std::ranges::any_of(list_tables_, [](const auto& each) { return each.second->blocking(); });
 }
 
-} // namespace facteur::trivial_rewrite
+} // namespace facteur::routing

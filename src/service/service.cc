@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "config/check.h"
 #include "service/log_sinks.h"
 #include "service/privileges.h"
 
@@ -515,7 +516,7 @@ enum class Device { use, leave };
 std::unique_ptr<log::Sink> make_tool_logger(const Config& config, Device device)
 {
     const std::string& file = config.get(config::params::maillog_file);
-    if (file.empty())
+    if (file.empty() || config::check_log_file(config))
         return make_syslog_sink(nullptr, facility_code(config.get(config::params::syslog_facility)));
     const std::string parent = file.substr(0, file.rfind('/') + 1);
     // A tool's own standard output is for its caller; the log's is postlogd's.

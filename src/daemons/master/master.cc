@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "config/check.h"
 #include "service/log_sinks.h"
 
 #include <fcntl.h>
@@ -222,6 +223,8 @@ std::expected<void, std::string> Master::reload_or_explain()
         return std::unexpected(config.error().message());
     if (config->get(config::params::queue_directory) != config_.get(config::params::queue_directory))
         return std::unexpected("to change queue_directory, stop and start the mail system");
+    if (const auto wrong = config::check_log_file(*config))
+        return std::unexpected(wrong->message());
     auto plan = make_plan(*config);
     if (!plan)
         return std::unexpected(plan.error());

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/check.h"
 #include "service/service.h"
 #include "tools/postfix/control.h"
 
@@ -83,6 +84,10 @@ int main(int argc, char** argv)
     }
     const bool one_instance = directory || std::getenv("MAIL_CONFIG") != nullptr;
     const config::Config config = service::load_tool_config("postfix", directory);
+    if (const auto wrong = config::check_log_file(config)) {
+        log::fatal("{}", wrong->message());
+        return 1;
+    }
     service::set_script_log(config, config.get(config::params::syslog_name) + "/postfix-script");
     log::set_verbosity(verbosity);
     if (!one_instance)

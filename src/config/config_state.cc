@@ -198,6 +198,40 @@ long Config::State::number(std::string_view name, const ParameterBase& parameter
     return *value;
 }
 
+// Does the setting ask for no more than what happens while the feature is missing?
+bool Config::State::asks_for_nothing(std::string_view name, const ParameterBase& parameter)
+{
+    const auto& value = string(name, parameter);
+    if (value.empty())
+        return parameter.default_text.empty();
+    const auto nothing = parameter.without.empty() && parameter.type == Type::boolean && parameter.default_text == "no"
+                             ? parameter.default_text
+                             : parameter.without;
+    if (nothing.empty() || parameter.type == Type::string || parameter.type == Type::raw)
+        return value == nothing;
+    if (parameter.type == Type::boolean)
+        return text::iequals(value, nothing);
+    return number(name, parameter) == text::to_long(nothing);
+}
+
+// What to say of a setting that has not the effect its author expects; empty: it has.
+std::string Config::State::effect_warning(std::string_view name, const ParameterBase& parameter)
+{
+    switch (parameter.status) {
+    case Status::present:
+        return {};
+    case Status::planned:
+        return asks_for_nothing(name, parameter)
+                   ? std::string()
+                   : fmt::format("parameter {} is set, but its feature does not exist yet", name);
+    case Status::unused:
+        return fmt::format("parameter {} is set, but has no effect here", name);
+    case Status::obsolete:
+        return fmt::format("parameter {} is no longer used", name);
+    }
+    return {};
+}
+
 std::vector<Problem> Config::State::collect_warnings()
 {
     auto out = found_while_reading;
@@ -208,12 +242,14 @@ std::vector<Problem> Config::State::collect_warnings()
         if (setting.line == 0)
             continue;
         const auto* parameter = find_parameter(name);
-        if (parameter != nullptr && parameter->status == Status::planned)
-            out.push_back(
-                {file, setting.line, fmt::format("parameter {} is set, but its feature does not exist yet", name)});
-        else if (parameter != nullptr && parameter->status == Status::obsolete)
-            out.push_back({file, setting.line, fmt::format("parameter {} is no longer used", name)});
-        if (parameter != nullptr || find_suffix(name) != nullptr || all_text.find(name) != all_text.npos)
+        const auto* suffix = find_suffix(name);
+        const auto* known = suffix != nullptr ? suffix->fallback : parameter;
+        if (known != nullptr) {
+            if (const auto text = effect_warning(name, *known); !text.empty())
+                out.push_back({file, setting.line, text});
+            continue;
+        }
+        if (all_text.find(name) != all_text.npos)
             continue;
         // "ldap:people" reads people_server_host and the like; a restriction class is named in a list.
         const auto prefix_end = name.find('_');

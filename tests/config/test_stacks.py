@@ -1,0 +1,94 @@
+"""Configurations in the shape of well-known stacks, written for this test from their documented settings (stacks/NAME).
+
+Each must load; what `postfix check` says of it are warnings about single settings; postconf shows it as Debian's does.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from mta import IS_POSTFIX, IS_ROOT, PORTS, STAGE, Instance, mail_account, port_answers, pwd_group
+
+STACKS = pathlib.Path(__file__).resolve().parent / "stacks"
+NAMES = sorted(path.name for path in STACKS.iterdir())
+DEBIAN = pathlib.Path("/usr/sbin/postconf")
+pytestmark = pytest.mark.skipif(IS_POSTFIX, reason="about Facteur, beside Debian's")
+
+# What may be said of a setting that is good for Postfix.
+EXPECTED = re.compile(r"parameter \S+ is set, but (its feature does not exist yet|has no effect here)$"
+                      r"|parameter \S+ is no longer used$"
+                      r"|(main|master)\.cf: .*no program .*: the service is not available$")
+
+
+def place(name, root, settings):
+    """The stack's configuration below root, with its paths led there and these settings added."""
+    etc = root / "etc"
+    etc.mkdir(parents=True)
+    for file in ("main.cf", "master.cf"):
+        text = (STACKS / name / file).read_text().replace("/etc/postfix", str(etc))
+        if file == "main.cf":
+            given = "".join(f"{key} = {value}\n" for key, value in settings.items())
+            text = re.sub(rf"(?m)^({'|'.join(settings)}) *=.*\n", "", text) + given
+        (etc / file).write_text(text)
+    return etc
+
+
+def private_settings(root):
+    account = mail_account()
+    for part in ("spool", "data"):
+        (root / part).mkdir(parents=True, exist_ok=True)
+    if IS_ROOT:
+        os.chown(root / "data", account.pw_uid, -1)
+    return {"queue_directory": root / "spool", "data_directory": root / "data", "command_directory": f"{STAGE}/sbin",
+            "daemon_directory": f"{STAGE}/libexec/postfix", "mail_owner": account.pw_name,
+            "setgid_group": "postdrop" if IS_ROOT else pwd_group(account), "maillog_file": root / "log", "maillog_file_prefixes": root}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_loads_with_warnings_about_settings_alone(name, tmp_path):
+    etc = place(name, tmp_path, private_settings(tmp_path))
+    checked = subprocess.run([f"{STAGE}/sbin/postfix", "-c", etc, "check"], capture_output=True, text=True, timeout=60)
+    log = (tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""
+    assert checked.returncode == 0, checked.stderr + log
+    said = [line.split("warning: ", 1)[-1] for line in (checked.stderr + log).splitlines()]
+    said = [line for line in said if not re.match(r"(not owned by|group or other writable)", line)]
+    unexpected = [line for line in said if not EXPECTED.search(line)]
+    assert not unexpected, "\n".join(unexpected)
+    assert len(said) == len(set(said)), "said twice:\n" + "\n".join(sorted(line for line in said if said.count(line) > 1))
+
+
+@pytest.mark.skipif(not DEBIAN.exists(), reason="needs Debian's postconf")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("options", [["-n"], ["-M"], ["-nx"], ["-Mx"], ["-P"], ["-F"]], ids="".join)
+def test_postconf_shows_it_as_debians(name, options, tmp_path):
+    etc = place(name, tmp_path, {})
+
+    def shown(program):
+        done = subprocess.run([program, "-c", etc, *options], capture_output=True, text=True, timeout=60)
+        return done.returncode, [line for line in done.stdout.splitlines() if not newer(line)]
+
+    assert shown(f"{STAGE}/sbin/postconf") == shown(DEBIAN)
+
+
+def newer(line):
+    """Of a parameter that Debian's version does not know, or shows with another default inside."""
+    return re.match(r"smtpd_forbid_bare_newline|postscreen_bare_newline", line)
+
+
+@pytest.mark.parametrize("name", ["stock-debian-12", "stock-postfix-3.12"])
+def test_a_stock_master_cf_starts(name, tmp_path):
+    tmp_path.chmod(0o755)
+    instance = Instance(root=tmp_path / "i") if (tmp_path / "i").mkdir() is None else None
+    place(name, tmp_path / "stack", {})
+    # The stock port needs root and may be in use: the service is the same on another one.
+    text = (tmp_path / "stack/etc/master.cf").read_text()
+    (instance.etc / "master.cf").write_text(re.sub(r"(?m)^smtp +inet", f"127.0.0.1:{instance.port} inet", text))
+    with instance:
+        assert port_answers(instance.port)
+        assert instance.send().startswith("250")
+        instance.await_mail("Subject: test")
+        missing = re.findall(r"warning: .*no program \S+/(\S+): the service is not available", instance.log())
+        assert len(missing) == len(set(re.findall(r"service (\S+): no program", instance.log())))

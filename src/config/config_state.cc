@@ -1,5 +1,6 @@
 #include "config/config_state.h"
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/computed.h"
@@ -121,8 +122,24 @@ std::expected<void, Problem> Config::State::validate_one(std::string_view name, 
     return {};
 }
 
+// Debian's "myorigin = /etc/mailname": the first line of that file is meant.
+std::expected<void, Problem> Config::State::read_origin()
+{
+    const auto origin = settings.find(params::myorigin.name);
+    if (origin == settings.end() || !origin->second.text.starts_with('/'))
+        return {};
+    const auto text = read_file(origin->second.text);
+    if (!text)
+        return std::unexpected(problem_at(origin->first, fmt::format("{}: cannot open file: {}", origin->second.text,
+                                                                     errno_text(text.error().code))));
+    origin->second.text = text::trim(std::string_view(*text).substr(0, text->find('\n')));
+    return {};
+}
+
 std::expected<void, Problem> Config::State::validate()
 {
+    if (auto good = read_origin(); !good)
+        return good;
     if (const auto level = expand("$compatibility_level"); !level || !compatibility_level_number(*level))
         return std::unexpected(
             problem_at(params::compatibility_level.name,
@@ -238,6 +255,9 @@ std::vector<Problem> Config::State::collect_warnings()
     std::string all_text; // where a name of the user's own may be referred to
     for (const auto& [name, setting] : settings)
         all_text.append(setting.text).push_back('\n');
+    if (file == directory + "/main.cf")
+        if (const auto services = read_file(directory + "/master.cf"))
+            all_text += *services;
     for (const auto& [name, setting] : settings) {
         if (setting.line == 0)
             continue;

@@ -5,6 +5,7 @@
 #include "config/check.h"
 #include "service/log_sinks.h"
 #include "service/privileges.h"
+#include "service/syscall_filter.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -452,6 +453,11 @@ int run(int argc, char** argv, std::string_view program, MakeServer make)
         return fail(confined.error());
     if (const auto connected = server->after_jail(process); !connected)
         return fail(connected.error());
+    // A privileged program still changes its identity, and a session of sendmail -bs is its user's own.
+    if (server->faces_strangers() && !process.privileged && !process.standalone &&
+        config->get(config::params::syscall_filter))
+        if (const auto confined = give_up_dangerous_calls(); !confined)
+            log::warning("system calls are not restricted: {}", confined.error().message());
 
     Worker worker(process, *server);
     loop.on_signal(SIGTERM, [&] { worker.end(true); });

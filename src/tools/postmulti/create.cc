@@ -1,5 +1,4 @@
 // create and import: which directories a new instance has, and its place in the list.
-#include "base/text.h"
 #include "config/logical_lines.h"
 #include "tools/postmulti/edit.h"
 #include "tools/postmulti/process.h"

@@ -2,7 +2,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "tools/postmulti/edit.h"
 #include "tools/postmulti/process.h"
 #include "tools/postmulti/prototypes.h"

@@ -281,8 +281,6 @@ postmulti -l -g mta -i -
 postmulti -e destroy -i postfix-two
 postmulti -G foo -l
 postconf multi_instance_directories alternate_config_directories multi_instance_name
-postmulti -p start
-postmulti -p stop
 postconf -e multi_instance_enable=no
 postmulti -p start
 postmulti -p stop
@@ -317,6 +315,7 @@ def may_mount():
         subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not may_mount() or not (THEIRS / "postmulti").exists(), reason="needs root, namespaces and Debian's postmulti")
 def test_the_same_story_as_debians(tmp_path):
     for parent in (tmp_path, *tmp_path.parents):
@@ -329,6 +328,8 @@ def test_the_same_story_as_debians(tmp_path):
             if os.path.exists(f"/etc/postfix/{extra}"):
                 shutil.copy(f"/etc/postfix/{extra}", machine.etc)
         told[name] = tell(machine)
+    if any("mail system startup failed" in " ".join(seen) for _, _, seen in told["theirs"]):
+        pytest.skip("Debian's did not start on this machine")
     differences = [(ours, theirs) for ours, theirs in zip(told["ours"], told["theirs"])
                    if ours[1:] != theirs[1:]]
     assert not differences, "\n".join(f"{ours[0]}\n  ours   {ours[1:]}\n  theirs {theirs[1:]}" for ours, theirs in differences)

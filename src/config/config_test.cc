@@ -232,11 +232,11 @@ TEST(Config, SettingsWithoutEffectAreSaid)
     for (const auto& each : std::to_array<Case>({
              {"biff = yes", 1},
              {"biff = no", 0},
-             {"in_flow_delay = 1s", 1},
+             {"qmgr_clog_warn_time = 300s", 1},
              {"in_flow_delay = 0s", 0},
              {"fork_attempts = 3", 1},
              {"berkeley_db_read_buffer_size = 131072", 1},
-             {"smtp_delivery_slot_cost = 3", 1},
+             {"pickle_recipient_refill_delay = 3s", 1},
              {"smtp_destination_recipient_limit = 3", 0},
              {"fallback_relay = x", 1},
          })) {

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mta import IS_ROOT, PORTS, eventually, mail_account, port_answers
+from mta import IS_POSTFIX, IS_ROOT, PORTS, eventually, mail_account, port_answers
 
 
 def test_start_status_stop(make):
@@ -47,9 +47,8 @@ def test_queue_directories_are_made(make):
 
 
 @pytest.mark.ours
-@pytest.mark.xfail(reason="known: some daemons' lines do not reach standard output in the foreground", strict=False)
 def test_start_fg_logs_on_standard_output(make):
-    mta = make(start=False, main={"maillog_file": "/dev/stdout"})
+    mta = make(start=False, main={"maillog_file": "/dev/stdout", "maillog_file_prefixes": "/dev/stdout"})
     process = subprocess.Popen([mta.sbin / "postfix", "-c", mta.etc, "start-fg"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         assert eventually(lambda: port_answers(mta.port))
@@ -60,8 +59,30 @@ def test_start_fg_logs_on_standard_output(make):
         output = process.communicate(timeout=20)[0].decode()
     finally:
         process.kill()
-    assert "daemon started" in output and "status=sent" in output
+    assert "daemon started" in output
+    for program in ("smtpd", "cleanup", "qmgr", "virtual"):
+        assert f"postfix/{program}[" in output
+    assert "status=sent" in output
     assert eventually(lambda: mta.processes() == [], 5)
+
+
+def test_a_log_file_outside_its_prefixes_is_refused(make):
+    mta = make(start=False, main={"maillog_file": "@ROOT@/log", "maillog_file_prefixes": "/nowhere"})
+    for command in ("check", "start", "start-fg"):
+        refused = mta.postfix(command)
+        assert refused.returncode == 1
+        if not IS_POSTFIX:
+            assert b"does not match any prefix in maillog_file_prefixes" in refused.stderr
+    assert mta.processes() == [] and not mta.log_file.exists()
+
+
+@pytest.mark.ours
+def test_reload_refuses_a_log_file_outside_its_prefixes(mta):
+    mta.settings["maillog_file_prefixes"] = "/nowhere"
+    mta.write_configuration()
+    os.kill(mta.master_pid(), signal.SIGHUP)
+    mta.await_log("does not match any prefix in maillog_file_prefixes.* reload ignored")
+    assert mta.send().startswith("250")
 
 
 def test_reload_takes_new_settings(mta):

@@ -107,6 +107,8 @@ public:
     virtual std::expected<void, std::string> after_jail(service::Process&) { return {}; }
     virtual event::Task<void> deliver(Delivery& delivery) = 0;
     virtual event::Task<void> drain();
+    // See service::Server.
+    [[nodiscard]] virtual bool faces_strangers() const { return false; }
 };
 
 // The whole of main() of a delivery agent.

@@ -24,6 +24,7 @@ public:
     [[nodiscard]] Kind kind() const override { return Kind::requests; }
     event::Task<void> request(ipc::Request request, std::shared_ptr<ipc::Channel> from) override;
     event::Task<void> drain() override;
+    [[nodiscard]] bool faces_strangers() const override { return agent_->faces_strangers(); }
 
     [[nodiscard]] const Outcomes& outcomes() const { return outcomes_; }
     ipc::Client& bounce() { return *bounce_; }

@@ -63,7 +63,27 @@ void check_overrides(Findings& findings, const MasterEntry& entry)
         findings.blame(entry, with.error().text);
 }
 
+bool lies_below(std::string_view path, std::string_view prefix)
+{
+    while (prefix.size() > 1 && prefix.ends_with('/'))
+        prefix.remove_suffix(1);
+    return path == prefix ||
+           (path.starts_with(prefix) && (prefix == "/" || path.substr(prefix.size()).starts_with('/')));
+}
+
 } // namespace
+
+std::optional<Problem> check_log_file(const Config& config)
+{
+    const auto& path = config.get(params::maillog_file);
+    const auto prefixes = text::split_list(config.get(params::maillog_file_prefixes));
+    if (path.empty() || std::ranges::any_of(prefixes, [&](auto prefix) { return lies_below(path, prefix); }))
+        return std::nullopt;
+    const int line = config.line_of(params::maillog_file.name);
+    return Problem{line > 0 ? config.directory() + "/main.cf" : "", line,
+                   fmt::format("maillog_file value '{}' does not match any prefix in maillog_file_prefixes ({})", path,
+                               config.get(params::maillog_file_prefixes))};
+}
 
 std::vector<Problem> check(const Config& config)
 {

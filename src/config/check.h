@@ -20,4 +20,8 @@ std::vector<Problem> check(const Config& config);
 // allow_open_relay says that it is wanted. Looks at main.cf and master.cf alone.
 std::optional<Problem> find_open_relay(const Config& config);
 
+// maillog_file must lie below one of maillog_file_prefixes: what runs as root does not write just anywhere. With
+// another value no program starts, because none could say where its log is. Source: MAILLOG_README.
+std::optional<Problem> check_log_file(const Config& config);
+
 } // namespace facteur::config

@@ -187,5 +187,28 @@ TEST(Check, FindsWrongNamesAndValues)
               Texts{"master.cf, line 6: service sub/inet: unknown parameter: smtpd_timout=1s (is it smtpd_timeout?)"});
 }
 
+TEST(CheckLogFile, LiesBelowAListedPrefix)
+{
+    struct Case {
+        std::string_view file;
+        std::string_view prefixes;
+        bool allowed;
+    };
+    for (const auto& each : std::to_array<Case>({
+             {"", "/nowhere", true},
+             {"/var/log/mail.log", "/var, /dev/stdout", true},
+             {"/dev/stdout", "/var, /dev/stdout", true},
+             {"/variant/mail.log", "/var, /dev/stdout", false},
+             {"/etc/passwd", "/var, /dev/stdout", false},
+             {"/tmp/x/maillog", "/tmp/x/ /var", true},
+             {"/any/file", "/", true},
+         })) {
+        const auto config =
+            Config::from_text(fmt::format("maillog_file = {}\nmaillog_file_prefixes = {}\n", each.file, each.prefixes));
+        ASSERT_TRUE(config);
+        EXPECT_EQ(!check_log_file(*config), each.allowed) << each.file;
+    }
+}
+
 } // namespace
 } // namespace facteur::config

@@ -1,5 +1,6 @@
 #include "config/config_state.h"
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/computed.h"
@@ -123,8 +124,24 @@ std::expected<void, Problem> Config::State::validate_one(std::string_view name, 
     return {};
 }
 
+// Debian's "myorigin = /etc/mailname": the first line of that file is meant.
+std::expected<void, Problem> Config::State::read_origin()
+{
+    const auto origin = settings.find(params::myorigin.name);
+    if (origin == settings.end() || !origin->second.text.starts_with('/'))
+        return {};
+    const auto text = read_file(origin->second.text);
+    if (!text)
+        return std::unexpected(problem_at(origin->first, fmt::format("{}: cannot open file: {}", origin->second.text,
+                                                                     errno_text(text.error().code))));
+    origin->second.text = text::trim(std::string_view(*text).substr(0, text->find('\n')));
+    return {};
+}
+
 std::expected<void, Problem> Config::State::validate()
 {
+    if (auto good = read_origin(); !good)
+        return good;
     if (const auto level = expand("$compatibility_level"); !level || !compatibility_level_number(*level))
         return std::unexpected(
             problem_at(params::compatibility_level.name,
@@ -239,23 +256,64 @@ private:
 
 } // namespace
 
+// Does the setting ask for no more than what happens while the feature is missing?
+bool Config::State::asks_for_nothing(std::string_view name, const ParameterBase& parameter)
+{
+    const auto& value = string(name, parameter);
+    if (value.empty())
+        return parameter.default_text.empty();
+    const auto nothing = parameter.without.empty() && parameter.type == Type::boolean && parameter.default_text == "no"
+                             ? parameter.default_text
+                             : parameter.without;
+    if (nothing.empty() || parameter.type == Type::string || parameter.type == Type::raw)
+        return value == nothing;
+    if (parameter.type == Type::boolean)
+        return text::iequals(value, nothing);
+    return number(name, parameter) == text::to_long(nothing);
+}
+
+// What to say of a setting that has not the effect its author expects; empty: it has.
+std::string Config::State::effect_warning(std::string_view name, const ParameterBase& parameter)
+{
+    switch (parameter.status) {
+    case Status::present:
+        return {};
+    case Status::planned:
+        return asks_for_nothing(name, parameter)
+                   ? std::string()
+                   : fmt::format("parameter {} is set, but its feature does not exist yet", name);
+    case Status::unused:
+        return fmt::format("parameter {} is set, but has no effect here", name);
+    case Status::obsolete:
+        return fmt::format("parameter {} is no longer used", name);
+    }
+    return {};
+}
+
 std::vector<Problem> Config::State::collect_warnings()
 {
     auto out = found_while_reading;
     Mentions mentions;
     for (const auto& [name, setting] : settings)
         mentions.add(setting.text);
+    std::string services;
+    if (file == directory + "/main.cf")
+        if (auto read = read_file(directory + "/master.cf"))
+            services = std::move(*read);
+    mentions.add(services);
     std::size_t unknown = 0;
     for (const auto& [name, setting] : settings) {
         if (setting.line == 0)
             continue;
         const auto* parameter = find_parameter(name);
-        if (parameter != nullptr && parameter->status == Status::planned)
-            out.push_back(
-                {file, setting.line, fmt::format("parameter {} is set, but its feature does not exist yet", name)});
-        else if (parameter != nullptr && parameter->status == Status::obsolete)
-            out.push_back({file, setting.line, fmt::format("parameter {} is no longer used", name)});
-        if (parameter != nullptr || find_suffix(name) != nullptr || mentions.has(name) || ++unknown > kUnknownNames)
+        const auto* suffix = find_suffix(name);
+        const auto* known = suffix != nullptr ? suffix->fallback : parameter;
+        if (known != nullptr) {
+            if (const auto text = effect_warning(name, *known); !text.empty())
+                out.push_back({file, setting.line, text});
+            continue;
+        }
+        if (mentions.has(name) || ++unknown > kUnknownNames)
             continue;
         const auto near = nearest_name(name);
         out.push_back({file, setting.line,

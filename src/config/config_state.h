@@ -52,7 +52,10 @@ struct Config::State {
 
 private:
     std::optional<std::string_view> computed_text(const ParameterBase& parameter);
+    std::expected<void, Problem> read_origin();
     std::expected<void, Problem> validate_one(std::string_view name, const ParameterBase& parameter);
+    bool asks_for_nothing(std::string_view name, const ParameterBase& parameter);
+    std::string effect_warning(std::string_view name, const ParameterBase& parameter);
     bool computing_name_ = false;
 };
 

@@ -105,7 +105,8 @@ TEST(Config, ServiceSuffixes)
                              params::default_destination_concurrency_positive_feedback),
               "1");
     EXPECT_EQ(config.value("relay_destination_concurrency_limit"), "9");
-    EXPECT_TRUE(config.warnings().empty());
+    for (const auto& warning : config.warnings())
+        EXPECT_EQ(warning.text.find("unknown"), std::string::npos) << warning.text;
     EXPECT_EQ(find_suffix("smtp_destination_recipient_limit")->suffix, "_destination_recipient_limit");
     EXPECT_EQ(find_suffix("default_destination_recipient_limit"), nullptr);
 }
@@ -209,6 +210,41 @@ TEST(Computed, NamesAndNetworks)
     EXPECT_EQ(trusted_networks({"host", "127.0.0.1", "ipv4"}), "127.0.0.1/32");
     EXPECT_EQ(trusted_networks({"subnet", "127.0.0.1", "ipv4"}), "127.0.0.0/8");
     EXPECT_EQ(trusted_networks({"host", "", "all"}), "");
+}
+
+TEST(Config, AnOriginThatIsAPathStandsForTheFilesFirstLine)
+{
+    const std::string file = ::testing::TempDir() + "mailname";
+    std::ofstream(file) << "example.org \nignored\n";
+    const auto config = Config::from_text("myorigin = " + file + "\nvirtual_alias_domains = a.$myorigin\n");
+    ASSERT_TRUE(config);
+    EXPECT_EQ(config->get(params::myorigin), "example.org");
+    EXPECT_EQ(config->get(params::virtual_alias_domains), "a.example.org");
+    EXPECT_FALSE(Config::from_text("myorigin = /no/such/file\n"));
+}
+
+// Of a feature that is not there, only what asks for it is worth a warning.
+TEST(Config, SettingsWithoutEffectAreSaid)
+{
+    struct Case {
+        std::string_view setting;
+        std::size_t warnings;
+    };
+    for (const auto& each : std::to_array<Case>({
+             {"biff = yes", 1},
+             {"biff = no", 0},
+             {"qmgr_clog_warn_time = 300s", 1},
+             {"in_flow_delay = 0s", 0},
+             {"fork_attempts = 3", 1},
+             {"berkeley_db_read_buffer_size = 131072", 1},
+             {"pickle_recipient_refill_delay = 3s", 1},
+             {"smtp_destination_recipient_limit = 3", 0},
+             {"fallback_relay = x", 1},
+         })) {
+        const auto config = Config::from_text(std::string(each.setting) + "\n");
+        ASSERT_TRUE(config) << each.setting;
+        EXPECT_EQ(config->warnings().size(), each.warnings) << each.setting;
+    }
 }
 
 } // namespace

@@ -12,8 +12,9 @@ namespace facteur::config {
 enum class Type { string, integer, boolean, time, /* "raw": never expanded */ raw };
 
 // Ours: present = the feature works; planned = the name is known, setting it warns that the feature is not there yet;
-// obsolete = the feature was removed or renamed in Postfix.
-enum class Status { present, planned, obsolete };
+// unused = Postfix acts on it, but nothing here has use for it: setting it warns that it has no effect; obsolete = the
+// feature was removed or renamed in Postfix. scripts/check-parameters compares the first with what the sources read.
+enum class Status { present, planned, unused, obsolete };
 
 // What every parameter has. Values of one parameter live in `params/*.def`, expanded into one object each.
 struct ParameterBase {
@@ -27,6 +28,8 @@ struct ParameterBase {
     long at_least = std::numeric_limits<long>::min();
     long at_most = std::numeric_limits<long>::max();
     char default_unit = 's'; // of a time without one: s m h d w
+    std::string_view without =
+        {}; // of a planned one: the value that asks for nothing, so that setting it needs no warning
 };
 
 struct StringParameter : ParameterBase {};

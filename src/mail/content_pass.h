@@ -82,7 +82,7 @@ struct ContentOptions {
     bool replace_stray_cr_lf = true; // cleanup_replace_stray_cr_lf: a CR inside a line becomes a space
 
     bool extract_recipients = false;   // sendmail -t: fill facts().recipients
-    std::size_t extract_limit = 10000; // addresses; more sets facts().extract_overflow
+    std::size_t extract_limit = 10240; // addresses; more sets facts().extract_overflow
 
     bool parse_mime = true;   // disable_mime_input_processing off
     bool strict_mime = false; // any of strict_8bitmime, strict_7bit_headers, ...: look into the body's MIME structure

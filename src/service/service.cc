@@ -2,8 +2,10 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "config/check.h"
 #include "service/log_sinks.h"
 #include "service/privileges.h"
+#include "service/syscall_filter.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -471,6 +473,11 @@ int run(int argc, char** argv, std::string_view program, MakeServer make)
         return fail(confined.error());
     if (const auto connected = server->after_jail(process); !connected)
         return fail(connected.error());
+    // A privileged program still changes its identity, and a session of sendmail -bs is its user's own.
+    if (server->faces_strangers() && !process.privileged && !process.standalone &&
+        config->get(config::params::syscall_filter))
+        if (const auto confined = give_up_dangerous_calls(); !confined)
+            log::warning("system calls are not restricted: {}", confined.error().message());
 
     Worker worker(process, *server);
     loop.on_signal(SIGTERM, [&] { worker.end(true); });
@@ -535,7 +542,7 @@ enum class Device { use, leave };
 std::unique_ptr<log::Sink> make_tool_logger(const Config& config, Device device)
 {
     const std::string& file = config.get(config::params::maillog_file);
-    if (file.empty())
+    if (file.empty() || config::check_log_file(config))
         return make_syslog_sink(nullptr, facility_code(config.get(config::params::syslog_facility)));
     const std::string parent = file.substr(0, file.rfind('/') + 1);
     // A tool's own standard output is for its caller; the log's is postlogd's.

@@ -79,6 +79,8 @@ public:
     virtual event::Task<void> drain();
     // True for programs that must not end when idle (qmgr, anvil, postlogd, ...).
     [[nodiscard]] virtual bool persistent() const { return false; }
+    // True for programs that read what strangers send and never run another program: see syscall_filter.h.
+    [[nodiscard]] virtual bool faces_strangers() const { return false; }
 };
 
 using MakeServer = std::unique_ptr<Server> (*)();

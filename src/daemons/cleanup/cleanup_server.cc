@@ -51,6 +51,7 @@ public:
     }
 
     [[nodiscard]] Kind kind() const override { return Kind::requests; }
+    [[nodiscard]] bool faces_strangers() const override { return true; }
 
     event::Task<void> request(Request request, std::shared_ptr<Channel> from) override
     {

@@ -19,7 +19,7 @@ mail::ContentOptions content_options(const config::Config& config)
     options.body_check_size = static_cast<std::size_t>(config.get(params::body_checks_size_limit));
     options.strip_characters = decode_c_escapes(config.get(params::message_strip_characters));
     options.reject_characters = decode_c_escapes(config.get(params::message_reject_characters));
-    options.extract_limit = static_cast<std::size_t>(config.get(params::extract_recipient_limit));
+    options.replace_stray_cr_lf = config.get(params::cleanup_replace_stray_cr_lf);
     options.undisclosed_recipients_header = config.get(params::undisclosed_recipients_header);
     options.parse_mime = !config.get(params::disable_mime_input_processing);
     options.strict_mime = config.get(params::strict_8bitmime) || config.get(params::strict_7bit_headers) ||

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/check.h"
 #include "daemons/master/master.h"
 #include "service/instance.h"
 
@@ -161,6 +162,8 @@ int main(int argc, char** argv)
     const std::string queue_directory = config->get(config::params::queue_directory);
     if (options.test_lock)
         test_lock(queue_directory);
+    if (const auto wrong = config::check_log_file(*config))
+        die(wrong->message());
     master::set_master_log(*config);
     UniqueFd waiting;
     if (options.wait)

@@ -242,6 +242,8 @@ std::expected<std::vector<std::string>, std::string> Master::reload_or_explain()
         return std::unexpected("to change queue_directory, stop and start the mail system");
     if (const auto open_relay = config::find_open_relay(*config))
         return std::unexpected(open_relay->message());
+    if (const auto wrong = config::check_log_file(*config))
+        return std::unexpected(wrong->message());
     auto plan = make_plan(*config);
     if (!plan)
         return std::unexpected(plan.error());

@@ -50,16 +50,4 @@ std::string sanitize(std::string_view lines)
     return out;
 }
 
-bool has_allowed_prefix(std::string_view path, std::string_view prefixes)
-{
-    for (std::string_view prefix : text::split_list(prefixes)) {
-        while (prefix.size() > 1 && prefix.ends_with('/'))
-            prefix.remove_suffix(1);
-        if (path == prefix ||
-            (path.starts_with(prefix) && (prefix == "/" || path.substr(prefix.size()).starts_with('/'))))
-            return true;
-    }
-    return false;
-}
-
 } // namespace facteur::postlogd

@@ -29,7 +29,4 @@ private:
 // Lines as they come from a client, made harmless: no control characters, every line complete.
 std::string sanitize(std::string_view lines);
 
-// Is `path` below one of maillog_file_prefixes?
-bool has_allowed_prefix(std::string_view path, std::string_view prefixes);
-
 } // namespace facteur::postlogd

@@ -13,12 +13,3 @@ TEST(LogFile, LinesAreMadeHarmlessAndComplete)
     EXPECT_EQ(sanitize("bad \xC3\n"), "bad ?\n");
     EXPECT_EQ(sanitize("\n\n"), "");
 }
-
-TEST(LogFile, OnlyListedPrefixesAreAllowed)
-{
-    EXPECT_TRUE(has_allowed_prefix("/var/log/mail.log", "/var, /dev/stdout"));
-    EXPECT_TRUE(has_allowed_prefix("/dev/stdout", "/var, /dev/stdout"));
-    EXPECT_FALSE(has_allowed_prefix("/variant/mail.log", "/var, /dev/stdout"));
-    EXPECT_FALSE(has_allowed_prefix("/etc/passwd", "/var, /dev/stdout"));
-    EXPECT_TRUE(has_allowed_prefix("/tmp/x/maillog", "/tmp/x/ /var"));
-}

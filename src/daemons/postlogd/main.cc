@@ -2,6 +2,7 @@
 //
 // Clients send whole lines, several to a datagram; those of one turn of the loop are written together.
 #include "base/log.h"
+#include "config/check.h"
 #include "daemons/postlogd/log_file.h"
 #include "service/log_sinks.h"
 #include "service/service.h"
@@ -50,10 +51,8 @@ public:
         const std::string& path = config.get(config::params::maillog_file);
         if (path.empty())
             return {}; // programs log to syslog: nothing is expected here
-        const std::string& prefixes = config.get(config::params::maillog_file_prefixes);
-        if (!postlogd::has_allowed_prefix(path, prefixes))
-            return std::unexpected(fmt::format(
-                "maillog_file value '{}' does not match any prefix in maillog_file_prefixes", path, prefixes));
+        if (const auto wrong = config::check_log_file(config))
+            return std::unexpected(wrong->message());
         auto file = postlogd::LogFile::open(path, permissions_of(config));
         if (!file)
             return std::unexpected(file.error().message());

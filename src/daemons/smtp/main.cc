@@ -29,6 +29,7 @@ public:
         client_->drop_idle_sessions();
         co_return;
     }
+    [[nodiscard]] bool faces_strangers() const override { return true; }
 
 private:
     std::unique_ptr<Client> client_;

@@ -299,8 +299,9 @@ int set_permissions(const Context& context)
         return fail(who.error());
     if (const auto made = make_directories(context.config, *who, Existing::repair); !made)
         return fail(made.error());
-    if (const auto repaired = repair_programs(context.config, *who); !repaired)
-        return fail(repaired.error());
+    if (!shares_programs(context.config))
+        if (const auto repaired = repair_programs(context.config, *who); !repaired)
+            return fail(repaired.error());
     return 0;
 }
 

@@ -179,6 +179,18 @@ std::expected<void, std::string> make_directories(const Config& config, const Id
     return make_one(data, 0700, who, Owner::mail_owner, Group::unchanged, existing);
 }
 
+bool shares_programs(const Config& config)
+{
+    constexpr std::string_view kDefaultDirectory = "/etc/postfix";
+    if (config.directory() == kDefaultDirectory)
+        return false;
+    const auto primary = Config::load(std::string(kDefaultDirectory));
+    if (!primary)
+        return false;
+    const auto secondary = text::split_list(primary->get(config::params::multi_instance_directories));
+    return std::ranges::find(secondary, config.directory()) != secondary.end();
+}
+
 std::expected<void, std::string> repair_programs(const Config& config, const Identities& who)
 {
     if (!who.privileged)

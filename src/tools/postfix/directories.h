@@ -57,6 +57,9 @@ enum class Existing { keep, repair };
 std::expected<void, std::string> make_directories(const config::Config& config, const Identities& who,
                                                   Existing existing);
 
+// A secondary instance leaves the files that it shares to the primary one. Source: postfix-wrapper(5).
+bool shares_programs(const config::Config& config);
+
 // The programs that users run with the group's rights.
 std::expected<void, std::string> repair_programs(const config::Config& config, const Identities& who);
 

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/check.h"
 #include "service/service.h"
 #include "tools/postfix/control.h"
 #include "tools/postfix/reload.h"
@@ -21,7 +22,6 @@ using namespace facteur;
 void export_environment(const config::Config& config)
 {
     using namespace config::params;
-    ::setenv("MAIL_CONFIG", config.directory().c_str(), 1);
     ::setenv("config_directory", config.directory().c_str(), 1);
     ::setenv("MAIL_LOGTAG", config.get(syslog_name).c_str(), 1);
     for (const auto* parameter :
@@ -31,11 +31,12 @@ void export_environment(const config::Config& config)
         ::setenv(std::string(parameter->name).c_str(), config.get(*parameter).c_str(), 1);
 }
 
-// Without -c and MAIL_CONFIG the command is for all instances: multi_instance_wrapper knows them.
+// Without -c and MAIL_CONFIG the command is for all instances, where there are several: multi_instance_wrapper knows
+// them. Source: postfix-wrapper(5).
 void run_wrapper(const config::Config& config, int argc, char** argv)
 {
     const std::string& wrapper = config.get(config::params::multi_instance_wrapper);
-    if (wrapper.empty())
+    if (wrapper.empty() || config.get(config::params::multi_instance_directories).empty())
         return;
     std::vector<std::string> words;
     for (const auto word : text::split(wrapper, " \t\r\n"))
@@ -91,11 +92,19 @@ int main(int argc, char** argv)
             return postfix_command::reload_refused(place, loaded.error());
     }
     const config::Config config = service::load_tool_config("postfix", directory);
+    if (const auto wrong = config::check_log_file(config)) {
+        log::fatal("{}", wrong->message());
+        return 1;
+    }
     service::set_script_log(config, config.get(config::params::syslog_name) + "/postfix-script");
     log::set_verbosity(verbosity);
+    export_environment(config);
+    if (verbosity > 0)
+        ::setenv("MAIL_VERBOSE", "", 1);
     if (!one_instance)
         run_wrapper(config, argc, argv);
-    export_environment(config);
+    // Only now: the wrapper calls this command once for each instance, and must not be taken for one of them.
+    ::setenv("MAIL_CONFIG", config.directory().c_str(), 1);
     const postfix_command::Context context{
         config, {argv + std::min(optind + 1, argc), argv + argc}, verbosity, debugger};
     const int status = postfix_command::run_verb(verb, context);

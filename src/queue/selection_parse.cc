@@ -316,7 +316,7 @@ private:
         } else if (is_pattern(node.comparison)) {
             auto pattern = Pattern::compile(node.value);
             if (!pattern)
-                return fail(start + std::min(pattern.error().offset + (quoted ? 1 : 0), node.value.size()),
+                return fail(start + (quoted ? 1 : 0) + std::min(pattern.error().offset, node.value.size()),
                             fmt::format("in the regular expression: {}", pattern.error().text));
             node.pattern = std::move(*pattern);
         } else if (kind == ValueKind::queue &&

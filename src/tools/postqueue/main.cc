@@ -387,6 +387,13 @@ int run(int argc, char** argv)
         log::error("{}", good.error().error);
         give_up("{}", good.error().fatal);
     }
+    // What cannot be loaded is for the skeleton to say, but here a missing file has this command's exit status.
+    const std::string main_cf = config::configuration_directory(options.directory) + "/main.cf";
+    if (::access(main_cf.c_str(), R_OK) != 0) {
+        const int error = errno;
+        log::set_tag("postqueue");
+        give_up("open {}: {}", main_cf, errno_text(error));
+    }
     const Config config = service::load_tool_config("postqueue", options.directory);
     service::set_tool_log(config, "postqueue");
     if (options.wrong)

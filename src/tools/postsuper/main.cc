@@ -61,7 +61,7 @@ void become_mail_owner(const Config& config)
 
 bool acceptable_id(std::string_view id)
 {
-    return !id.empty() && id.size() <= 64 && std::ranges::all_of(id, text::is_alnum);
+    return !id.empty() && id.size() <= 250 && std::ranges::all_of(id, text::is_alnum);
 }
 
 void perform_one(postsuper::Operations& operations, Operation operation, const std::string& id,

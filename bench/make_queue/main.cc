@@ -3,7 +3,7 @@
 //
 // Run it as the mail owner, while the system is stopped. The result is the same every time but for the times: every
 // message has one recipient at one of DOMAINS (1000) domains, popular ones more often; ages are up to four days, the
-// next try is within the next two hours.
+// next try is one to three hours from now.
 #include "agent/bounce_log.h"
 #include "base/text.h"
 #include "queue/queue_file.h"
@@ -22,7 +22,8 @@ namespace {
 using namespace facteur;
 
 constexpr std::int64_t kLongestAge = 4 * 86400;
-constexpr std::int64_t kLongestWait = 2 * 3600;
+constexpr std::int64_t kShortestWait = 3600; // nothing is tried while we measure
+constexpr std::int64_t kLongestWait = 3 * 3600;
 
 // Ids of the short form: five digits of the microsecond, which decide about the directory, then the number.
 std::string id_of(std::uint64_t number)
@@ -62,7 +63,8 @@ private:
         const std::string content =
             fmt::format("Message-Id: {}\r\nSubject: news\r\n\r\n{}\r\n", envelope.message_id(), std::string(300, 'x'));
         const auto file = spool_.create(queue::kDeferred, id);
-        const timespec due{now_ + static_cast<std::int64_t>(random_() % kLongestWait), 0};
+        const timespec due{now_ + kShortestWait + static_cast<std::int64_t>(random_() % (kLongestWait - kShortestWait)),
+                           0};
         const timespec times[] = {due, due};
         return file && write_all(file->get(), queue::encode_queue_file(content, envelope, 0), id) &&
                ::futimens(file->get(), times) == 0 && ::fchmod(file->get(), 0700) == 0;

@@ -31,10 +31,10 @@ void describe(ipc::ExplainDestination& to, const Destination& destination)
     to.set_in_use(true);
     to.set_window(static_cast<std::uint32_t>(destination.window.size()));
     to.set_in_flight(static_cast<std::uint32_t>(destination.in_flight));
-    to.set_waiting(static_cast<std::uint32_t>(destination.waiting.size()));
+    to.set_waiting(static_cast<std::uint32_t>(destination.waiting));
     to.set_dead(destination.dead);
     if (destination.dead) {
-        to.set_dead_until_seconds(wall_seconds(destination.revival));
+        to.set_dead_until_seconds(destination.dead_until_seconds);
         to.set_dead_reason(destination.dead_reason.reason());
     }
 }
@@ -64,7 +64,10 @@ ipc::ExplainReply explain(const ipc::ExplainRequest& request, const MessageIndex
         ipc::ListEntry& entry = *reply.mutable_entry();
         entry.set_queue_id(message->id);
         entry.set_queue(std::string(queue_name(message->place)));
-        entry.set_reason(message->reason);
+        message->each_pending([&entry](std::string_view, std::string_view reason) {
+            if (entry.reason().empty())
+                entry.set_reason(std::string(reason));
+        });
         entry.set_next_try_seconds(message->place == Place::deferred ? message->next_try_seconds : 0);
         entry.set_forced_expire(message->expire_now);
         if (message->active) {

@@ -26,19 +26,6 @@ event::Task<ipc::ListReply> Listing::next()
     co_return reply;
 }
 
-// Whether the queue manager should tell the recipients: they are shown, and with them all of a message that a
-// selection may ask for is in one place. A selection that does not ask saves the work for all that is not shown.
-bool Listing::asks_for_recipients() const
-{
-    using queue::Field;
-    if (!where_)
-        return true;
-    for (const auto field : {Field::recipients, Field::recipient, Field::domain, Field::reason, Field::transport})
-        if (where_->uses(field))
-            return true;
-    return false;
-}
-
 event::Task<void> Listing::resolve_transports()
 {
     const auto* const sender = facts_.sender();
@@ -94,7 +81,7 @@ event::Task<ipc::ListReply> Listing::next_of_queue_manager()
     do {
         ipc::ListRequest request;
         request.set_after(qmgr_last_);
-        request.set_with_recipients(asks_for_recipients());
+        request.set_with_recipients(true);
         const auto done =
             co_await qmgr_->call(ipc::Method::list, request, reply, {}, ipc::Client::Repeat::never, kPatience);
         if (!done) {

@@ -44,7 +44,6 @@ private:
     event::Task<ipc::ListReply> next_of_queue_manager();
     event::Task<ipc::ListReply> next_of_files();
     void gather_files();
-    [[nodiscard]] bool asks_for_recipients() const;
     event::Task<bool> chosen();
     event::Task<void> resolve_transports();
     event::Task<void> keep_chosen(ipc::ListReply& reply);

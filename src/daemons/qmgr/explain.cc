@@ -43,9 +43,10 @@ void describe(ipc::ExplainDestination& to, const ipc::ExplainRequest::Route& rou
 {
     to.set_transport(route.transport());
     to.set_name(route.nexthop());
-    const Transport* const transport = scheduler.known_transport(route.transport());
-    if (!transport)
-        return;
+    const auto known = scheduler.transports().find(route.transport());
+    if (known == scheduler.transports().end())
+        return; // no mail went that way since the start
+    const Transport* const transport = known->second.get();
     describe(to, *transport);
     if (transport->settings.recipient_limit == 1)
         to.set_name(route.address());

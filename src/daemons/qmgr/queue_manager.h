@@ -44,7 +44,6 @@ public:
     event::Task<void> drain();
 
     [[nodiscard]] const MessageIndex& index() const { return index_; }
-    [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
     [[nodiscard]] const queue::Spool& spool() const { return spool_; }
     [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
 

@@ -33,12 +33,6 @@ public:
     Scheduler(event::Loop& loop, const config::Config& config, const Settings& settings, Owner& owner);
 
     Transport& transport(const std::string& name);
-    // Nothing when no mail went there since the start.
-    [[nodiscard]] const Transport* known_transport(const std::string& name) const
-    {
-        const auto found = transports_.find(name);
-        return found == transports_.end() ? nullptr : found->second.get();
-    }
     void enqueue(Transport& transport, const std::string& destination, std::string nexthop, Entry entry);
     // Brings dead destinations and transports back, as an administrator's flush asks.
     void revive_all();

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace facteur::event {
@@ -194,6 +195,12 @@ public:
     ~Timer();
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
+
+    // Nothing once it has called back.
+    [[nodiscard]] std::optional<Clock::time_point> when() const
+    {
+        return armed_ ? std::optional(at_->first) : std::nullopt;
+    }
 
 private:
     friend class Loop;

@@ -30,6 +30,7 @@ enum class Method : std::uint16_t {
     arrived = 32,
     queue_change,
     list,
+    explain,
     deliver = 48,
     bounce_append = 64,
     bounce_flush,

@@ -94,16 +94,25 @@ std::expected<void, SystemError> write_again(const Spool& spool, const std::stri
 std::expected<void, SystemError> restore(const Spool& spool, const std::string& id, const Journalled& where,
                                          RecoveryReport& report)
 {
+    bool whole = false;
     bool damaged = false;
     for (const auto queue : kMessageQueues) {
         const std::string path = spool.path(queue, id);
-        if (::access(path.c_str(), F_OK) != 0)
+        const auto file = QueueFile::open(path, O_RDONLY);
+        if (file) {
+            whole = true;
             continue;
-        if (QueueFile::open(path, O_RDONLY))
-            return {};
+        }
+        if (file.error().code == ENOENT)
+            continue;
+        // Short, damaged or still in the mode of an unfinished one; any other error says nothing about the file.
+        if (file.error().code != EINVAL && file.error().code != EBUSY)
+            return unexpected(file.error());
         damaged = true;
         ::unlink(path.c_str());
     }
+    if (whole)
+        return {};
     (damaged ? report.repaired : report.replayed) += 1;
     return write_again(spool, id, where);
 }

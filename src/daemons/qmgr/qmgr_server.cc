@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "daemons/qmgr/explain.h"
 #include "daemons/qmgr/now.h"
 #include "daemons/qmgr/queue_manager.h"
 
@@ -70,6 +71,14 @@ public:
         case ipc::Method::list:
             list(request, *from);
             break;
+        case ipc::Method::explain: {
+            ipc::ExplainRequest wanted;
+            if (request.parse(wanted))
+                from->answer(request, explain(wanted, manager_->index(), manager_->scheduler()));
+            else
+                from->answer_refused(request);
+            break;
+        }
         default:
             from->answer_refused(request);
         }

@@ -17,14 +17,62 @@ constexpr std::string_view kAllQueues[] = {queue::kMaildrop, queue::kActive, que
 
 event::Task<ipc::ListReply> Listing::next()
 {
-    if (phase_ == Phase::queue_manager) {
-        ipc::ListReply reply = co_await next_of_queue_manager();
-        if (reply.entries_size() > 0)
-            co_return reply;
+    ipc::ListReply reply;
+    if (phase_ == Phase::queue_manager)
+        reply = co_await next_of_queue_manager();
+    else if (phase_ == Phase::files)
+        reply = co_await next_of_files();
+    reply.set_undecided(undecided_);
+    co_return reply;
+}
+
+event::Task<void> Listing::resolve_transports()
+{
+    const auto* const sender = facts_.sender();
+    const auto* const recipients = facts_.recipients();
+    if (!sender || !recipients || !rewrite_)
+        co_return;
+    std::vector<std::string> transports;
+    for (const auto& address : *recipients) {
+        const auto resolved = co_await rewrite_->resolve(*sender, address);
+        if (!resolved || resolved->transport().empty())
+            co_return;
+        transports.push_back(resolved->transport());
     }
-    if (phase_ == Phase::files)
-        co_return next_of_files();
-    co_return ipc::ListReply{};
+    facts_.set_transports(std::move(transports));
+}
+
+// Of the message that facts_ is about.
+event::Task<bool> Listing::chosen()
+{
+    if (!where_)
+        co_return true;
+    queue::Truth truth = where_->matches(facts_);
+    if (truth == queue::Truth::unknown && where_->uses(queue::Field::transport)) {
+        co_await resolve_transports();
+        truth = where_->matches(facts_);
+    }
+    undecided_ += truth == queue::Truth::unknown && facts_.there();
+    co_return truth == queue::Truth::yes;
+}
+
+// Leaves the chosen entries, complete.
+event::Task<void> Listing::keep_chosen(ipc::ListReply& reply)
+{
+    ipc::ListReply kept;
+    kept.set_more(reply.more());
+    for (auto& entry : *reply.mutable_entries()) {
+        facts_.about(entry);
+        const bool wanted = co_await chosen();
+        if (!wanted)
+            continue;
+        if (entry.recipients().empty())
+            if (auto complete = entry_of_file(spool_, entry.queue(), entry.queue_id(),
+                                              spool_.path(entry.queue(), entry.queue_id())))
+                *entry.mutable_recipients() = std::move(*complete->mutable_recipients());
+        *kept.add_entries() = std::move(entry);
+    }
+    reply = std::move(kept);
 }
 
 event::Task<ipc::ListReply> Listing::next_of_queue_manager()
@@ -49,8 +97,11 @@ event::Task<ipc::ListReply> Listing::next_of_queue_manager()
         qmgr_answered_ = true;
         phase_ = Phase::files;
     }
-    for (auto& entry : *reply.mutable_entries()) {
+    for (const auto& entry : reply.entries())
         seen_.insert(entry.queue_id());
+    if (where_)
+        co_await keep_chosen(reply);
+    for (auto& entry : *reply.mutable_entries()) {
         for (auto& recipient : *entry.mutable_recipients())
             if (recipient.reason().empty())
                 recipient.set_reason(entry.reason());
@@ -77,16 +128,20 @@ void Listing::gather_files()
         std::ranges::for_each(kAllQueues, gather);
 }
 
-ipc::ListReply Listing::next_of_files()
+event::Task<ipc::ListReply> Listing::next_of_files()
 {
     if (!gathered_)
         gather_files();
     ipc::ListReply reply;
-    while (!files_.empty() && static_cast<std::size_t>(reply.entries_size()) < kFilesPerChunk) {
+    for (std::size_t read = 0; !files_.empty() && read < kFilesPerChunk; ++read) {
         const File file = std::move(files_.front());
         files_.pop_front();
         // A message that was renamed during the scan shows once.
         if (!seen_.insert(file.id).second)
+            continue;
+        facts_.about(file.queue, file.id);
+        const bool wanted = co_await chosen();
+        if (!wanted)
             continue;
         if (auto entry = entry_of_file(spool_, file.queue, file.id, file.path)) {
             externalize(*entry);
@@ -95,7 +150,7 @@ ipc::ListReply Listing::next_of_files()
     }
     if (files_.empty())
         phase_ = Phase::end;
-    return reply;
+    co_return reply;
 }
 
 } // namespace facteur::showq

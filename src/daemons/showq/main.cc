@@ -1,9 +1,11 @@
 // showq: tells postqueue what is in the queue. Source: showq(8).
 //
 // A client asks for chunk after chunk on one connection; where it stands in the queue is kept beside the connection.
+#include "daemons/showq/explain.h"
 #include "daemons/showq/listing.h"
 #include "service/service.h"
 
+#include <ctime>
 #include <map>
 
 namespace facteur {
@@ -18,8 +20,10 @@ public:
         process_ = &process;
         spool_.emplace(process.config.get(params::hash_queue_names),
                        static_cast<int>(process.config.get(params::hash_queue_depth)));
-        if (!process.standalone)
+        if (!process.standalone) {
             qmgr_.emplace(process.loop, "public/" + process.config.get(params::queue_service_name));
+            rewrite_.emplace(process.loop, "private/" + process.config.get(params::rewrite_service_name));
+        }
         return {};
     }
 
@@ -27,22 +31,10 @@ public:
 
     event::Task<void> request(ipc::Request request, std::shared_ptr<ipc::Channel> from) override
     {
-        ipc::ListRequest wanted;
-        if (request.method != ipc::Method::list || !request.parse(wanted)) {
-            from->answer_refused(request);
-            co_return;
-        }
-        std::erase_if(listings_, [](const auto& each) { return each.first.expired(); });
-        if (wanted.chunk() == 0)
-            listings_.insert_or_assign(from, std::make_shared<showq::Listing>(*spool_, qmgr_ ? &*qmgr_ : nullptr));
-        const auto found = listings_.find(from);
-        ipc::ListReply reply;
-        if (found != listings_.end()) {
-            const auto listing = found->second;
-            reply = co_await listing->next();
-            reply.set_next_chunk(listing->at_end() ? 0 : wanted.chunk() + 1);
-        }
-        from->answer(request, reply);
+        if (request.method == ipc::Method::explain)
+            co_await explain(std::move(request), std::move(from));
+        else
+            co_await list(std::move(request), std::move(from));
     }
 
     // Standalone: postqueue holds the other end of standard input.
@@ -55,9 +47,64 @@ public:
     }
 
 private:
+    using ChannelPtr = std::shared_ptr<ipc::Channel>;
+
+    event::Task<void> explain(ipc::Request request, ChannelPtr from)
+    {
+        ipc::ExplainRequest wanted;
+        if (!request.parse(wanted) || !queue::valid_queue_id(wanted.queue_id())) {
+            from->answer_refused(request);
+            co_return;
+        }
+        ipc::Client* const qmgr = qmgr_ ? &*qmgr_ : nullptr;
+        ipc::RewriteClient* const rewrite = rewrite_ ? &*rewrite_ : nullptr;
+        const ipc::ExplainReply reply = co_await showq::explain(*spool_, qmgr, rewrite, wanted.queue_id());
+        from->answer(request, reply);
+    }
+
+    // A new walk. Nothing, and an error in the reply, when the selection is not understood.
+    std::shared_ptr<showq::Listing> begin(const std::string& where, ipc::ListReply& reply)
+    {
+        std::optional<queue::Selection> selection;
+        if (!where.empty()) {
+            auto parsed = queue::Selection::parse(where);
+            if (!parsed) {
+                reply.set_error(parsed.error().problem);
+                return nullptr;
+            }
+            selection = std::move(*parsed);
+        }
+        return std::make_shared<showq::Listing>(*spool_, qmgr_ ? &*qmgr_ : nullptr, rewrite_ ? &*rewrite_ : nullptr,
+                                                std::move(selection), std::time(nullptr));
+    }
+
+    event::Task<void> list(ipc::Request request, ChannelPtr from)
+    {
+        ipc::ListRequest wanted;
+        if (request.method != ipc::Method::list || !request.parse(wanted)) {
+            from->answer_refused(request);
+            co_return;
+        }
+        std::erase_if(listings_, [](const auto& each) { return each.first.expired(); });
+        ipc::ListReply reply;
+        if (wanted.chunk() == 0) {
+            listings_.erase(from);
+            if (auto listing = begin(wanted.where(), reply))
+                listings_.emplace(from, std::move(listing));
+        }
+        const auto found = listings_.find(from);
+        if (found != listings_.end()) {
+            const auto listing = found->second;
+            reply = co_await listing->next();
+            reply.set_next_chunk(listing->at_end() ? 0 : wanted.chunk() + 1);
+        }
+        from->answer(request, reply);
+    }
+
     service::Process* process_ = nullptr;
     std::optional<queue::Spool> spool_;
     std::optional<ipc::Client> qmgr_;
+    std::optional<ipc::RewriteClient> rewrite_;
     std::map<std::weak_ptr<ipc::Channel>, std::shared_ptr<showq::Listing>, std::owner_less<>> listings_;
 };
 

@@ -1,6 +1,7 @@
 // postcat: shows queue files. Source: postcat(1).
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "queue/spool.h"
 #include "service/service.h"
 #include "tools/postcat/records.h"
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -34,6 +36,7 @@ struct Options {
     std::optional<std::string> directory;
     bool from_queue = false;
     std::vector<std::string> files;
+    std::optional<std::string> bad_offset;
     bool wrong = false;
 };
 
@@ -68,8 +71,11 @@ Options parse_options(int argc, char** argv)
             options.from_queue = true;
             break;
         case 'r': // our files have no pointer records to follow
-        case 's':
-            break; // and no records that one could start in the middle of
+            break;
+        case 's': // and no records that one could start in the middle of
+            if (const auto offset = text::to_long(optarg); !offset || *offset < 0)
+                options.bad_offset = optarg;
+            break;
         case 'v':
             show.type_names = true;
             break;
@@ -119,7 +125,7 @@ void show_queued(const queue::Spool& spool, const std::string& id, const postcat
 {
     constexpr std::string_view kWhere[] = {queue::kMaildrop, queue::kIncoming, queue::kActive,
                                            queue::kDeferred, queue::kHold,     queue::kCorrupt};
-    if (!queue::valid_queue_id(id))
+    if (id.empty() || !std::ranges::all_of(id, text::is_alnum))
         give_up("bad mail queue ID: {}", id);
     int error = ENOENT;
     for (int attempt = 0; attempt < 2; ++attempt)
@@ -145,6 +151,8 @@ int run(int argc, char** argv)
                 "(header text)] "
                 "[-q (access queue)] [-v] [file(s)...]",
                 argv[0]);
+    if (options.bad_offset)
+        give_up("bad offset: {}", *options.bad_offset);
     const Config config = service::load_tool_config(argv[0], options.directory);
     if (!options.from_queue && options.files.empty())
         show_standard_input(options.show);

@@ -33,6 +33,8 @@ int main(int argc, char** argv)
 {
     ::signal(SIGPIPE, SIG_IGN);
     log::set_tag("postkick");
+    static char name[] = "postkick"; // getopt(3) names the program in its messages
+    argv[0] = name;
     std::optional<std::string> directory;
     int letter = 0;
     while ((letter = ::getopt(argc, argv, "c:v")) > 0) {

@@ -33,8 +33,8 @@ int run(char** command)
     }
     if (pid == 0) {
         ::execvp(command[0], command);
-        log::fatal("{}: {}", command[0], errno_text(errno));
-        ::_exit(EX_TEMPFAIL);
+        log::fatal("execvp {}: {}", command[0], errno_text(errno));
+        ::_exit(1); // as any command that failed
     }
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {

@@ -1,5 +1,6 @@
 #include "tools/postqueue/listing.h"
 
+#include "base/json.h"
 #include "base/text.h"
 
 #include <fmt/format.h>
@@ -47,48 +48,6 @@ std::string_view heading(IdWidth width)
                                       : "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n";
 }
 
-std::string quoted(std::string_view text)
-{
-    std::string out = "\"";
-    for (const char c : text) {
-        switch (c) {
-        case '"':
-            out += "\\\"";
-            break;
-        case '\\':
-            out += "\\\\";
-            break;
-        case '\b':
-            out += "\\b";
-            break;
-        case '\f':
-            out += "\\f";
-            break;
-        case '\n':
-            out += "\\n";
-            break;
-        case '\r':
-            out += "\\r";
-            break;
-        case '\t':
-            out += "\\t";
-            break;
-        default:
-            if (static_cast<unsigned char>(c) < ' ')
-                out += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
-            else
-                out += c;
-        }
-    }
-    return out + '"';
-}
-
-// JSON text must be UTF-8: what is not, is made printable.
-std::string quoted_utf8(std::string_view text)
-{
-    return text::valid_utf8(text) ? quoted(text) : quoted(text::printable(text));
-}
-
 } // namespace
 
 std::string TraditionalListing::entry(const ipc::ListEntry& entry)
@@ -123,13 +82,13 @@ std::string json_line(const ipc::ListEntry& entry)
 {
     std::string out = fmt::format(
         R"({{"queue_name": {}, "queue_id": {}, "arrival_time": {}, "message_size": {}, "forced_expire": {}, "sender": {}, "recipients": [)",
-        quoted_utf8(entry.queue()), quoted_utf8(entry.queue_id()), entry.arrival_seconds(), entry.size(),
-        entry.forced_expire() ? "true" : "false", quoted_utf8(entry.sender()));
+        json_string(entry.queue()), json_string(entry.queue_id()), entry.arrival_seconds(), entry.size(),
+        entry.forced_expire() ? "true" : "false", json_string(entry.sender()));
     std::string_view separator;
     for (const auto& recipient : entry.recipients()) {
-        out += fmt::format(R"({}{{"address": {})", separator, quoted_utf8(recipient.address()));
+        out += fmt::format(R"({}{{"address": {})", separator, json_string(recipient.address()));
         if (!recipient.reason().empty())
-            out += fmt::format(R"(, "delay_reason": {})", quoted_utf8(recipient.reason()));
+            out += fmt::format(R"(, "delay_reason": {})", json_string(recipient.reason()));
         out += '}';
         separator = ", ";
     }

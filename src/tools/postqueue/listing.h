@@ -16,7 +16,8 @@ class TraditionalListing {
 public:
     explicit TraditionalListing(IdWidth width) : width_(width) {}
     [[nodiscard]] std::string entry(const ipc::ListEntry& entry); // the first one brings the heading
-    [[nodiscard]] std::string end() const;                        // the totals, or "Mail queue is empty"
+    [[nodiscard]] bool empty() const { return requests_ == 0; }
+    [[nodiscard]] std::string end() const; // the totals, or "Mail queue is empty"
 
 private:
     IdWidth width_;

@@ -6,12 +6,15 @@
 #include "ipc/messages.pb.h"
 #include "net/address.h"
 #include "queue/queue_id.h"
+#include "queue/selection.h"
 #include "service/privileges.h"
 #include "service/service.h"
 #include "service/user_rights.h"
 #include "table/user_list.h"
+#include "tools/postqueue/explain.h"
 #include "tools/postqueue/listing.h"
 
+#include <getopt.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,6 +26,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 
 namespace facteur {
 namespace {
@@ -39,14 +43,17 @@ template <typename... Args>
     std::exit(EX_UNAVAILABLE);
 }
 
-enum class Action { none, list, list_json, flush_all, flush_site, flush_id };
+enum class Action { none, list, list_json, flush_all, flush_site, flush_id, explain };
 
 struct Options {
     Action action = Action::none;
     std::string argument;
+    std::optional<std::string> where;
     std::optional<std::string> directory;
     int verbosity = 0;
-    bool wrong = false; // more than one action, an unknown option, a stray argument
+    bool json = false;          // of --explain
+    bool expire_letter = false; // -e, which belongs to postsuper
+    bool wrong = false;         // more than one action, an unknown option, a stray argument
 
     void choose(Action chosen, const char* value = "")
     {
@@ -56,11 +63,29 @@ struct Options {
     }
 };
 
+enum LongOption { kWhere = 256, kExplain, kJson };
+constexpr option kLongOptions[] = {{"where", required_argument, nullptr, kWhere},
+                                   {"explain", required_argument, nullptr, kExplain},
+                                   {"json", no_argument, nullptr, kJson},
+                                   {nullptr, 0, nullptr, 0}};
+
 Options parse_options(int argc, char** argv)
 {
     Options options;
-    for (int option = 0; (option = ::getopt(argc, argv, "c:fi:jps:v")) != -1;)
+    for (int option = 0; (option = ::getopt_long(argc, argv, "c:efi:jps:v", kLongOptions, nullptr)) != -1;)
         switch (option) {
+        case kWhere:
+            options.where = optarg;
+            break;
+        case kExplain:
+            options.choose(Action::explain, optarg);
+            break;
+        case kJson:
+            options.json = true;
+            break;
+        case 'e':
+            options.expire_letter = true;
+            break;
         case 'c':
             options.directory = optarg;
             break;
@@ -85,7 +110,13 @@ Options parse_options(int argc, char** argv)
         default:
             options.wrong = true;
         }
-    options.wrong |= optind < argc || options.action == Action::none;
+    if (options.action == Action::none && (options.where || options.expire_letter))
+        options.action = options.json ? Action::list_json : Action::list;
+    if (options.action == Action::list && options.json)
+        options.action = Action::list_json;
+    const bool lists = options.action == Action::list || options.action == Action::list_json;
+    options.wrong |= optind < argc || options.action == Action::none || (options.where && !lists) ||
+                     (options.expire_letter && !lists) || (options.json && !lists && options.action != Action::explain);
     return options;
 }
 
@@ -134,20 +165,58 @@ OwnShowq start_showq(const Config& config)
     return showq;
 }
 
-// Calls `each` for every message; false when the conversation broke off.
+// Asks showq, and where nobody listens one of our own.
+class Showq {
+public:
+    explicit Showq(const Config& config)
+        : service_(ipc::BlockingChannel::connect("public/" + config.get(params::showq_service_name)))
+    {
+        if (service_)
+            return;
+        const std::string why = fmt::format("Connect to the {} {} service: {}", config.get(params::mail_name),
+                                            config.get(params::showq_service_name), errno_text(service_.error().code));
+        if (!owns_queue())
+            give_up("Queue report unavailable - mail system is down ({})", why);
+        log::warning("Mail system is down -- accessing queue directly ({})", why);
+        own_ = start_showq(config);
+        direct_.emplace(std::move(own_.fd));
+    }
+    ~Showq()
+    {
+        direct_.reset();
+        if (own_.pid > 0)
+            ::waitpid(own_.pid, nullptr, 0);
+    }
+    Showq(const Showq&) = delete;
+    Showq& operator=(const Showq&) = delete;
+    ipc::BlockingChannel& operator*() { return direct_ ? *direct_ : *service_; }
+
+private:
+    std::expected<ipc::BlockingChannel, SystemError> service_;
+    OwnShowq own_;
+    std::optional<ipc::BlockingChannel> direct_;
+};
+
+// Calls `each` for every message; false when the conversation broke off. Says how many were left out undecided.
 template <typename Each>
-bool fetch_all(ipc::BlockingChannel& showq, const Each& each)
+bool fetch_all(ipc::BlockingChannel& showq, const std::optional<std::string>& where, const Each& each)
 {
     ipc::ListRequest request;
     request.set_with_recipients(true);
+    request.set_where(where.value_or(""));
+    ipc::ListReply reply;
     do {
-        ipc::ListReply reply;
-        if (!showq.call(ipc::Method::list, request, reply))
+        reply.Clear();
+        if (!showq.call(ipc::Method::list, request, reply) || !reply.error().empty())
             return false;
         for (const auto& entry : reply.entries())
             each(entry);
         request.set_chunk(reply.next_chunk());
+        request.clear_where();
     } while (request.chunk() != 0);
+    if (const auto count = reply.undecided(); count > 0)
+        log::warning("{} message{} not shown: what --where asks is not known of {}", count, count == 1 ? "" : "s",
+                     count == 1 ? "it" : "them");
     return true;
 }
 
@@ -157,40 +226,58 @@ void print(std::string_view text)
         give_up("output write error: {}", errno_text(errno));
 }
 
-bool list_from(ipc::BlockingChannel& showq, const Config& config, Action format)
+void end_output()
 {
-    if (format == Action::list_json)
-        return fetch_all(showq, [](const ipc::ListEntry& entry) { print(postqueue::json_line(entry)); });
+    if (std::fflush(stdout) != 0)
+        give_up("output write error: {}", errno_text(errno));
+}
+
+bool list_from(ipc::BlockingChannel& showq, const Config& config, const Options& options)
+{
+    if (options.action == Action::list_json)
+        return fetch_all(showq, options.where, [](const ipc::ListEntry& entry) { print(postqueue::json_line(entry)); });
     postqueue::TraditionalListing listing(config.get(params::enable_long_queue_ids) ? postqueue::IdWidth::long_ids
                                                                                     : postqueue::IdWidth::short_ids);
-    if (!fetch_all(showq, [&](const ipc::ListEntry& entry) { print(listing.entry(entry)); }))
+    if (!fetch_all(showq, options.where, [&](const ipc::ListEntry& entry) { print(listing.entry(entry)); }))
         return false;
-    print(listing.end());
+    print(options.where && listing.empty() ? "No such message\n" : listing.end());
     return true;
 }
 
-void list(const Config& config, Action format)
+void list(const Config& config, const Options& options)
 {
     check_allowed(config, params::authorized_mailq_users, "view");
-    OwnShowq own;
-    auto showq = ipc::BlockingChannel::connect("public/" + config.get(params::showq_service_name));
-    std::optional<ipc::BlockingChannel> direct;
-    if (!showq) {
-        const std::string why = fmt::format("Connect to the {} {} service: {}", config.get(params::mail_name),
-                                            config.get(params::showq_service_name), errno_text(showq.error().code));
-        if (!owns_queue())
-            give_up("Queue report unavailable - mail system is down ({})", why);
-        log::warning("Mail system is down -- accessing queue directly ({})", why);
-        own = start_showq(config);
-        direct.emplace(std::move(own.fd));
-    }
-    if (!list_from(direct ? *direct : *showq, config, format))
+    if (options.where)
+        if (const auto selection = queue::Selection::parse(*options.where); !selection) {
+            fmt::print(stderr, "postqueue: --where: {}", selection.error().show(*options.where));
+            give_up("the selection is not understood");
+        }
+    Showq showq(config);
+    if (!list_from(*showq, config, options))
         give_up("malformed showq server response");
-    if (std::fflush(stdout) != 0)
-        give_up("output write error: {}", errno_text(errno));
-    direct.reset();
-    if (own.pid > 0)
-        ::waitpid(own.pid, nullptr, 0);
+    end_output();
+}
+
+void explain(const Config& config, const Options& options)
+{
+    check_allowed(config, params::authorized_mailq_users, "view");
+    if (!queue::valid_queue_id(options.argument))
+        give_up("Cannot explain queue ID - invalid name: \"{}\"", text::printable(options.argument));
+    Showq showq(config);
+    ipc::ExplainRequest request;
+    request.set_queue_id(options.argument);
+    ipc::ExplainReply reply;
+    if (!(*showq).call(ipc::Method::explain, request, reply))
+        give_up("malformed showq server response");
+    if (!reply.known())
+        give_up("{}: no such message in the queue: it was delivered, returned or deleted; the log tells which",
+                options.argument);
+    const auto whole = [](auto time) { return std::chrono::duration_cast<std::chrono::seconds>(time).count(); };
+    const postqueue::Lifetimes lifetimes{whole(config.get(params::maximal_queue_lifetime)),
+                                         whole(config.get(params::bounce_queue_lifetime))};
+    const std::int64_t now = std::time(nullptr);
+    print(options.json ? explain_json(reply, lifetimes, now) : explain_text(reply, lifetimes, now));
+    end_output();
 }
 
 void wake_pickup(const Config& config)
@@ -300,6 +387,13 @@ int run(int argc, char** argv)
         log::error("{}", good.error().error);
         give_up("{}", good.error().fatal);
     }
+    // What cannot be loaded is for the skeleton to say, but here a missing file has this command's exit status.
+    const std::string main_cf = config::configuration_directory(options.directory) + "/main.cf";
+    if (::access(main_cf.c_str(), R_OK) != 0) {
+        const int error = errno;
+        log::set_tag("postqueue");
+        give_up("open {}: {}", main_cf, errno_text(error));
+    }
     const Config config = service::load_tool_config("postqueue", options.directory);
     service::set_tool_log(config, "postqueue");
     if (options.wrong)
@@ -309,12 +403,14 @@ int run(int argc, char** argv)
         ::setenv("MAIL_CONFIG", options.directory->c_str(), 1); // for showq
     if (::chdir(config.get(params::queue_directory).c_str()) != 0)
         give_up("chdir {}: {}", config.get(params::queue_directory), errno_text(errno));
+    if (options.expire_letter)
+        log::warning("-e is postsuper's, to expire messages; listing the queue as -p does");
     switch (options.action) {
     case Action::none:
         break;
     case Action::list:
     case Action::list_json:
-        list(config, options.action);
+        list(config, options);
         break;
     case Action::flush_all:
         flush_all(config);
@@ -322,6 +418,9 @@ int run(int argc, char** argv)
     case Action::flush_site:
     case Action::flush_id:
         flush_one(config, options.action, options.argument);
+        break;
+    case Action::explain:
+        explain(config, options);
         break;
     }
     return 0;

@@ -1,5 +1,6 @@
 // postsuper: what an administrator does to queued messages. Works on the files, running system or not, then tells the
 // queue manager. Source: postsuper(1).
+#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "ipc/blocking_channel.h"
@@ -7,7 +8,10 @@
 #include "service/instance.h"
 #include "service/privileges.h"
 #include "service/service.h"
+#include "tools/postsuper/chooser.h"
 #include "tools/postsuper/operations.h"
+#include "tools/postsuper/options.h"
+#include "tools/postsuper/rules.h"
 #include "tools/postsuper/structure.h"
 
 #include <sys/stat.h>
@@ -15,14 +19,19 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
 
 namespace facteur {
 namespace {
 
 using config::Config;
+using postsuper::Mode;
 using postsuper::Operation;
+using postsuper::Options;
+using postsuper::Request;
 namespace params = config::params;
 
 template <typename... Args>
@@ -31,68 +40,6 @@ template <typename... Args>
     log::fatal("{}", fmt::format(format, std::forward<Args>(args)...));
     log::flush();
     std::exit(1);
-}
-
-struct Request {
-    Operation operation;
-    std::string id; // or "ALL", or "-"
-};
-
-struct Options {
-    std::optional<std::string> directory;
-    std::vector<Request> requests;
-    std::vector<std::string> queues;
-    bool structure = false;
-    bool purge = false;
-    int verbosity = 0;
-    bool wrong = false;
-};
-
-Options parse_options(int argc, char** argv)
-{
-    Options options;
-    const auto request = [&options](Operation operation) { options.requests.push_back({operation, optarg}); };
-    for (int option = 0; (option = ::getopt(argc, argv, "c:d:e:f:h:H:pr:sSv")) != -1;)
-        switch (option) {
-        case 'c':
-            options.directory = optarg;
-            break;
-        case 'd':
-            request(Operation::remove);
-            break;
-        case 'e':
-            request(Operation::expire);
-            break;
-        case 'f':
-            request(Operation::expire_and_release);
-            break;
-        case 'h':
-            request(Operation::hold);
-            break;
-        case 'H':
-            request(Operation::release);
-            break;
-        case 'r':
-            request(Operation::requeue);
-            break;
-        case 'p':
-            options.purge = true;
-            break;
-        case 's':
-        case 'S':
-            options.structure = true;
-            break;
-        case 'v':
-            ++options.verbosity;
-            break;
-        default:
-            options.wrong = true;
-        }
-    for (int i = optind; i < argc; ++i)
-        options.queues.emplace_back(argv[i]);
-    if (options.requests.empty() && !options.purge && !options.structure)
-        options.purge = options.structure = true;
-    return options;
 }
 
 // Files that we make or move must belong to the mail owner, whoever called.
@@ -114,7 +61,7 @@ void become_mail_owner(const Config& config)
 
 bool acceptable_id(std::string_view id)
 {
-    return !id.empty() && id.size() <= 64 && std::ranges::all_of(id, text::is_alnum);
+    return !id.empty() && id.size() <= 250 && std::ranges::all_of(id, text::is_alnum);
 }
 
 void perform_one(postsuper::Operations& operations, Operation operation, const std::string& id,
@@ -131,7 +78,7 @@ void perform(postsuper::Operations& operations, const Request& request, const st
     const postsuper::QueueNames queues = named_queues.empty()
                                              ? postsuper::Operations::default_queues(request.operation)
                                              : postsuper::QueueNames(named_queues.begin(), named_queues.end());
-    if (request.id == "ALL") {
+    if (request.id == "ALL" || request.id.empty()) {
         operations.all(request.operation, queues);
     } else if (request.id == "-") {
         for (std::string line; std::getline(std::cin, line);)
@@ -164,32 +111,104 @@ void tell_queue_manager(const Config& config, const postsuper::Operations::Chang
         }
 }
 
-void summarize(const Options& options, const postsuper::Operations::Counts& counts)
+struct CountLine {
+    std::string_view done;    // "Deleted"
+    std::string_view planned; // "Would delete"
+    std::string_view name;    // in JSON
+    int count;
+    bool asked;
+};
+
+// A line for each kind of operation that was asked for, in Postfix's order.
+std::vector<CountLine> count_lines(const Options& options, const postsuper::Operations::Counts& counts)
 {
     const auto asked = [&options](auto... operations) {
         return std::ranges::any_of(options.requests,
                                    [=](const Request& request) { return ((request.operation == operations) || ...); });
     };
-    const auto say = [](std::string_view what, int count) {
-        log::info("{}: {} message{}", what, count, count == 1 ? "" : "s");
+    std::vector<CountLine> lines{
+        {"Requeued", "Would requeue", "requeued", counts.requeued, asked(Operation::requeue)},
+        {"Deleted", "Would delete", "deleted", counts.removed, asked(Operation::remove)},
+        {"Force-expired", "Would force-expire", "expired", counts.expired,
+         asked(Operation::expire, Operation::expire_and_release)},
+        {"Placed on hold", "Would place on hold", "held", counts.held, asked(Operation::hold)},
+        {"Released from hold", "Would release from hold", "released", counts.released,
+         asked(Operation::release, Operation::expire_and_release)},
     };
-    if (asked(Operation::requeue))
-        say("Requeued", counts.requeued);
-    if (asked(Operation::remove))
-        say("Deleted", counts.removed);
-    if (asked(Operation::expire, Operation::expire_and_release))
-        say("Force-expired", counts.expired);
-    if (asked(Operation::hold))
-        say("Placed on hold", counts.held);
-    if (asked(Operation::release, Operation::expire_and_release))
-        say("Released from hold", counts.released);
+    std::erase_if(lines, [](const CountLine& line) { return !line.asked; });
+    return lines;
 }
 
-void check_queue_names(const std::vector<std::string>& queues)
+void summarize(const Options& options, const postsuper::Operations::Counts& counts, std::size_t undecided)
 {
-    for (const auto& name : queues)
-        if (std::ranges::find(postsuper::kStructuredQueues, name) == std::end(postsuper::kStructuredQueues))
+    const auto lines = count_lines(options, counts);
+    for (const auto& line : lines)
+        if (options.mode == Mode::perform)
+            log::info("{}: {} message{}", line.done, line.count, line.count == 1 ? "" : "s");
+        else
+            fmt::print(stderr, "postsuper: {}: {} message{}\n", line.planned, line.count, line.count == 1 ? "" : "s");
+    if (undecided > 0)
+        log::warning("{} message{} left alone: what --where asks is not known of {}", undecided,
+                     undecided == 1 ? "" : "s", undecided == 1 ? "it" : "them");
+    if (!options.json)
+        return;
+    fmt::print("{{\"dry_run\": {}, \"undecided\": {}", options.mode == Mode::rehearse ? "true" : "false", undecided);
+    for (const auto& line : lines)
+        fmt::print(", \"{}\": {}", line.name, line.count);
+    fmt::print("}}\n");
+}
+
+std::string_view operation_name(Operation operation)
+{
+    switch (operation) {
+    case Operation::requeue:
+        return "requeue";
+    case Operation::remove:
+        return "delete";
+    case Operation::expire:
+        return "expire";
+    case Operation::expire_and_release:
+        return "expire_and_release";
+    case Operation::hold:
+        return "hold";
+    case Operation::release:
+        return "release";
+    }
+    return "";
+}
+
+void print_deed(const Options& options, Operation operation, std::string_view queue, const std::string& id)
+{
+    if (options.json)
+        fmt::print("{{\"queue_id\": {}, \"queue_name\": {}, \"operation\": \"{}\"}}\n", json_string(id),
+                   json_string(queue), operation_name(operation));
+    else
+        fmt::print("{}\n", id);
+}
+
+// Damaged messages have no place of their own in Postfix's list, but deleting them is a fair wish.
+void check_queue_names(const Options& options)
+{
+    const bool only_delete = !options.requests.empty() && !options.purge && !options.structure &&
+                             std::ranges::all_of(options.requests, [](const Request& request) {
+                                 return request.operation == Operation::remove;
+                             });
+    for (const auto& name : options.queues)
+        if (std::ranges::find(postsuper::kStructuredQueues, name) == std::end(postsuper::kStructuredQueues) &&
+            !(only_delete && name == queue::kCorrupt))
             give_up("invalid directory name: {}", name);
+}
+
+// Who names a directory of logs got what Postfix does, nothing; they rarely meant that.
+void explain_log_queues(const Options& options)
+{
+    for (const auto& name : options.queues)
+        if (!options.requests.empty() &&
+            (name == queue::kBounce || name == queue::kDefer || name == queue::kTrace || name == "flush"))
+            fmt::print(stderr,
+                       "postsuper: note: {} has logs of messages, no messages. For {} name the queue deferred{}\n",
+                       name, name == queue::kBounce ? "bounces that cannot be delivered" : "the messages themselves",
+                       name == queue::kBounce ? ", or select them: --where 'sender = <>'" : "");
 }
 
 void maintain(const Options& options, const queue::Spool& spool)
@@ -199,9 +218,9 @@ void maintain(const Options& options, const queue::Spool& spool)
         queues.assign(std::begin(postsuper::kStructuredQueues), std::end(postsuper::kStructuredQueues));
     for (const auto queue : queues) {
         if (options.purge)
-            postsuper::purge_leftovers(spool, queue);
+            postsuper::purge_leftovers(spool, queue, options.mode);
         if (options.structure)
-            postsuper::fix_structure(spool, queue);
+            postsuper::fix_structure(spool, queue, options.mode);
     }
 }
 
@@ -212,41 +231,84 @@ void settle_journal(const queue::Spool& spool)
         give_up("{}", recovered.error().message());
 }
 
+std::optional<queue::Selection> parse_where(const Options& options)
+{
+    if (!options.where)
+        return std::nullopt;
+    auto selection = queue::Selection::parse(*options.where);
+    if (!selection) {
+        fmt::print(stderr, "postsuper: --where: {}", selection.error().show(*options.where));
+        give_up("the selection is not understood");
+    }
+    return std::move(*selection);
+}
+
+void operate(const Config& config, const Options& options, const queue::Spool& spool)
+{
+    const auto where = parse_where(options);
+    std::optional<postsuper::Chooser> chooser;
+    postsuper::Operations::Plan plan{.mode = options.mode, .chosen = {}, .each = {}};
+    if (where) {
+        chooser.emplace(*where, spool, "private/" + config.get(params::rewrite_service_name), std::time(nullptr));
+        plan.chosen = [&chooser](std::string_view queue, const std::string& id) { return chooser->chosen(queue, id); };
+        if (options.mode == Mode::perform)
+            log::info("selected messages: {}", *options.where);
+    }
+    if (options.json || options.mode == Mode::rehearse)
+        plan.each = [&options](Operation operation, std::string_view queue, const std::string& id) {
+            print_deed(options, operation, queue, id);
+        };
+    postsuper::Operations operations(spool, std::move(plan));
+    for (const auto& request : options.requests)
+        perform(operations, request, options.queues);
+    tell_queue_manager(config, operations.changes());
+    summarize(options, operations.counts(), chooser ? chooser->undecided() : 0);
+}
+
+constexpr std::string_view kUsage =
+    "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] [-f queue_id (expire and/or "
+    "un-hold)] [-h queue_id (hold)] [-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] [-s "
+    "(structure fix)] [-S (redundant structure fix)][-v (verbose)] [queue...]";
+
 int run(int argc, char** argv)
 {
     static char name[] = "postsuper"; // getopt(3) names the program in its messages
     argv[0] = name;
-    const Options options = parse_options(argc, argv);
-    if (options.directory && !options.directory->starts_with('/')) {
-        log::set_tag("postsuper");
+    const Options options = postsuper::parse_options(argc, argv);
+    log::set_tag("postsuper");
+    if (options.directory && !options.directory->starts_with('/'))
         give_up("-c requires absolute pathname");
-    }
+    // Said before the log is opened: a slip of the fingers is nothing to keep.
+    if (options.wrong)
+        give_up("{}", kUsage);
+    if (!options.problem.empty())
+        give_up("{}", options.problem);
     const Config config = service::load_tool_config("postsuper", options.directory);
     if (::chdir(config.get(params::queue_directory).c_str()) != 0)
         give_up("chdir {}: {}", config.get(params::queue_directory), errno_text(errno));
     service::set_tool_log(config, "postsuper");
-    if (options.wrong)
-        give_up("usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] [-f queue_id (expire "
-                "and/or un-hold)] "
-                "[-h queue_id (hold)] [-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] [-s "
-                "(structure fix)] "
-                "[-S (redundant structure fix)][-v (verbose)] [queue...]");
     log::set_verbosity(options.verbosity);
-    check_queue_names(options.queues);
+    check_queue_names(options);
     const bool down = !service::running_master(config.get(params::queue_directory));
     become_mail_owner(config);
+    if (options.rules.any()) {
+        if (const auto failure = postsuper::manage_rules(options, config.get(params::data_directory))) {
+            fmt::print(stderr, "{}", failure->details);
+            give_up("{}", failure->problem);
+        }
+        log::flush();
+        return 0;
+    }
 
     const queue::Spool spool(config.get(params::hash_queue_names),
                              static_cast<int>(config.get(params::hash_queue_depth)));
     if (options.purge || options.structure)
         maintain(options, spool);
-    if (down && !options.requests.empty())
+    if (down && !options.requests.empty() && options.mode == Mode::perform)
         settle_journal(spool);
-    postsuper::Operations operations(spool);
-    for (const auto& request : options.requests)
-        perform(operations, request, options.queues);
-    tell_queue_manager(config, operations.changes());
-    summarize(options, operations.counts());
+    if (!options.requests.empty())
+        operate(config, options, spool);
+    explain_log_queues(options);
     log::flush();
     return 0;
 }

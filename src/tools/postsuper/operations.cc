@@ -13,10 +13,18 @@ namespace facteur::postsuper {
 
 namespace {
 
-bool holds_messages(std::string_view queue)
+// Damaged messages can be deleted, nothing else.
+bool suits(Operation operation, std::string_view queue)
 {
     return queue == queue::kMaildrop || queue == queue::kIncoming || queue == queue::kActive ||
-           queue == queue::kDeferred || queue == queue::kHold;
+           queue == queue::kDeferred || queue == queue::kHold ||
+           (queue == queue::kCorrupt && operation == Operation::remove);
+}
+
+// An incomplete file has no owner-execute bit; its writer will set the mode, so the mark would be lost.
+bool can_expire(const struct stat& status)
+{
+    return (status.st_mode & queue::kExpiredMode) == 0 && (status.st_mode & S_IXUSR) != 0;
 }
 
 // A file that vanished was delivered, moved or deleted by someone else meanwhile: no news.
@@ -44,7 +52,7 @@ void Operations::one(Operation operation, const std::string& id, const QueueName
 {
     for (int attempt = 0; attempt < 2; ++attempt)
         for (const auto queue : queues)
-            if (holds_messages(queue) && apply(operation, id, queue, Report::each))
+            if (suits(operation, queue) && apply(operation, id, queue, Report::each))
                 return;
 }
 
@@ -53,7 +61,7 @@ void Operations::all(Operation operation, const QueueNames& queues)
     // The directories change under the scan, and a moved message must not be met again: names first, then deeds.
     std::vector<std::pair<std::string, std::string_view>> found;
     for (const auto queue : queues) {
-        if (!holds_messages(queue))
+        if (!suits(operation, queue))
             continue;
         const auto scanned = spool_.scan(queue, [&](const std::string& id, const std::string&) {
             found.emplace_back(id, queue);
@@ -67,6 +75,48 @@ void Operations::all(Operation operation, const QueueNames& queues)
 }
 
 bool Operations::apply(Operation operation, const std::string& id, std::string_view queue, Report report)
+{
+    if (plan_.chosen && !plan_.chosen(queue, id))
+        return false;
+    const bool done =
+        plan_.mode == Mode::rehearse ? rehearse(operation, id, queue) : perform(operation, id, queue, report);
+    if (done && plan_.each)
+        plan_.each(operation, queue, id);
+    return done;
+}
+
+// What perform() would do to the files as they are now, without doing it.
+bool Operations::rehearse(Operation operation, const std::string& id, std::string_view queue)
+{
+    struct stat status{};
+    if (::stat(spool_.path(queue, id).c_str(), &status) != 0)
+        return false;
+    const bool held = queue == queue::kHold;
+    switch (operation) {
+    case Operation::requeue:
+        counts_.requeued += queue != queue::kMaildrop;
+        return queue != queue::kMaildrop;
+    case Operation::remove:
+        ++counts_.removed;
+        return true;
+    case Operation::expire:
+        counts_.expired += can_expire(status);
+        return can_expire(status);
+    case Operation::expire_and_release:
+        counts_.expired += can_expire(status);
+        counts_.released += held;
+        return can_expire(status) || held;
+    case Operation::hold:
+        counts_.held += !held && queue != queue::kMaildrop;
+        return !held && queue != queue::kMaildrop;
+    case Operation::release:
+        counts_.released += held;
+        return held;
+    }
+    return false;
+}
+
+bool Operations::perform(Operation operation, const std::string& id, std::string_view queue, Report report)
 {
     switch (operation) {
     case Operation::requeue:
@@ -112,8 +162,7 @@ bool Operations::expire(const std::string& id, std::string_view queue, Report re
         report_unless_gone(SystemError::last("stat", path));
         return false;
     }
-    // An incomplete file has no owner-execute bit; its writer will set the mode, so the mark would be lost.
-    if ((status.st_mode & queue::kExpiredMode) != 0 || (status.st_mode & S_IXUSR) == 0)
+    if (!can_expire(status))
         return false;
     if (::chmod(path.c_str(), (status.st_mode & 07777) | queue::kExpiredMode) != 0) {
         log::warning("expire file {}: cannot set permission: {}", path, errno_text(errno));

@@ -5,6 +5,7 @@
 #include "ipc/messages.pb.h"
 #include "queue/spool.h"
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -17,9 +18,19 @@ enum class Operation { requeue, remove, expire, expire_and_release, hold, releas
 
 using QueueNames = std::vector<std::string_view>;
 
+enum class Mode { perform, rehearse }; // rehearse: --dry-run, count what would be done
+
 class Operations {
 public:
+    struct Plan {
+        Mode mode = Mode::perform;
+        // Which of the messages named: all when empty.
+        std::function<bool(std::string_view queue, const std::string& id)> chosen;
+        // Told of every deed, done or rehearsed. May be empty.
+        std::function<void(Operation operation, std::string_view queue, const std::string& id)> each;
+    };
     explicit Operations(const queue::Spool& spool) : spool_(spool) {}
+    Operations(const queue::Spool& spool, Plan plan) : spool_(spool), plan_(std::move(plan)) {}
 
     // The queues in which an operation looks when the user names none.
     static QueueNames default_queues(Operation operation);
@@ -42,6 +53,8 @@ public:
 private:
     enum class Report { each, none };
     bool apply(Operation operation, const std::string& id, std::string_view queue, Report report);
+    bool perform(Operation operation, const std::string& id, std::string_view queue, Report report);
+    bool rehearse(Operation operation, const std::string& id, std::string_view queue);
     bool remove(const std::string& id, std::string_view queue, Report report);
     bool expire(const std::string& id, std::string_view queue, Report report);
     bool move(const std::string& id, std::string_view from, std::string_view to);
@@ -50,6 +63,7 @@ private:
     bool release(const std::string& id, std::string_view queue, Report report);
 
     const queue::Spool& spool_;
+    Plan plan_;
     Counts counts_;
     Changes changes_;
 };

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <string>
@@ -23,8 +24,12 @@ struct Misplaced {
     std::string right_path;
 };
 
-void put_right(const Misplaced& file)
+void put_right(const Misplaced& file, Mode mode)
 {
+    if (mode == Mode::rehearse) {
+        fmt::print(stderr, "postsuper: would rename file {} as {}\n", file.path, file.right_path);
+        return;
+    }
     for (auto slash = file.right_path.find('/'); slash != std::string::npos;
          slash = file.right_path.find('/', slash + 1))
         ::mkdir(file.right_path.substr(0, slash).c_str(), 0700);
@@ -59,7 +64,7 @@ void remove_unused_directories(std::string_view queue, int keep_depth)
 
 } // namespace
 
-void fix_structure(const queue::Spool& spool, std::string_view queue)
+void fix_structure(const queue::Spool& spool, std::string_view queue, Mode mode)
 {
     if (queue == queue::kMaildrop && spool.hashed(queue)) {
         log::fatal("{} queue must not be hashed", queue);
@@ -78,12 +83,14 @@ void fix_structure(const queue::Spool& spool, std::string_view queue)
     };
     if (const auto scanned = spool.scan(queue, note, odd); !scanned && scanned.error().code != ENOENT)
         log::warning("{}", scanned.error().message());
-    std::ranges::for_each(misplaced, put_right);
+    for (const auto& file : misplaced)
+        put_right(file, mode);
     const std::string sample = spool.path(queue, "000000");
-    remove_unused_directories(queue, static_cast<int>(std::ranges::count(sample, '/')) - 1);
+    if (mode == Mode::perform)
+        remove_unused_directories(queue, static_cast<int>(std::ranges::count(sample, '/')) - 1);
 }
 
-void purge_leftovers(const queue::Spool& spool, std::string_view queue)
+void purge_leftovers(const queue::Spool& spool, std::string_view queue, Mode mode)
 {
     const std::time_t too_old = std::time(nullptr) - kLeftoverAge;
     const bool has_messages =
@@ -107,7 +114,9 @@ void purge_leftovers(const queue::Spool& spool, std::string_view queue)
     if (!scanned && scanned.error().code != ENOENT)
         log::warning("{}", scanned.error().message());
     for (const auto& path : leftovers) {
-        if (::unlink(path.c_str()) == 0)
+        if (mode == Mode::rehearse)
+            fmt::print(stderr, "postsuper: would remove file {}\n", path);
+        else if (::unlink(path.c_str()) == 0)
             log::info("removed file {}", path);
         else if (errno != ENOENT)
             log::warning("remove file {}: {}", path, errno_text(errno));

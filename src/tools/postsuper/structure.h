@@ -2,6 +2,7 @@
 #pragma once
 
 #include "queue/spool.h"
+#include "tools/postsuper/operations.h"
 
 #include <span>
 #include <string_view>
@@ -15,9 +16,9 @@ inline constexpr std::string_view kStructuredQueues[] = {queue::kIncoming, queue
 
 // Files that lie deeper or less deep than hash_queue_names and hash_queue_depth say are moved; empty hash directories
 // that are of no use any more are removed.
-void fix_structure(const queue::Spool& spool, std::string_view queue);
+void fix_structure(const queue::Spool& spool, std::string_view queue, Mode mode = Mode::perform);
 
 // Files that nobody will finish: odd names and incomplete messages older than a week.
-void purge_leftovers(const queue::Spool& spool, std::string_view queue);
+void purge_leftovers(const queue::Spool& spool, std::string_view queue, Mode mode = Mode::perform);
 
 } // namespace facteur::postsuper

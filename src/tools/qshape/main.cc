@@ -57,6 +57,7 @@ Options parse_options(int argc, char** argv)
     Options options;
     int batch = 1000;
     int top = 20;
+    ::opterr = 0; // said in qshape's own words
     for (int option = 0; (option = ::getopt(argc, argv, "lhc:psw:b:t:m:n:N:")) != -1;)
         switch (option) {
         case 'l':
@@ -89,7 +90,10 @@ Options parse_options(int argc, char** argv)
         case 'N':
             set_positive(batch, optarg, 0);
             break;
+        case 'h':
+            usage(argv[0]);
         default:
+            fmt::print(stderr, "{}: Unknown option: {}\n", argv[0], static_cast<char>(::optopt));
             usage(argv[0]);
         }
     if (::isatty(STDOUT_FILENO)) {
@@ -115,7 +119,7 @@ public:
             return true;
         });
         if (!scanned)
-            log::warning("{}", scanned.error().message());
+            fmt::print(stderr, "Can't stat {}: {}\n", directory, errno_text(scanned.error().code));
     }
 
     void show() const

@@ -1,0 +1,19 @@
+// What happened to a message, from its file and its defer log, from trivial-rewrite and from the queue manager.
+#pragma once
+
+#include "event/task.h"
+#include "ipc/client.h"
+#include "ipc/messages.pb.h"
+#include "ipc/rewrite_client.h"
+#include "queue/spool.h"
+
+#include <string>
+
+namespace facteur::showq {
+
+// `known` is false when no queue has such a message. The services may be null; all outlive the task. Addresses are in
+// external form.
+event::Task<ipc::ExplainReply> explain(const queue::Spool& spool, ipc::Client* qmgr, ipc::RewriteClient* rewrite,
+                                       std::string id);
+
+} // namespace facteur::showq

@@ -34,6 +34,10 @@ public:
         settings_ = read_settings(process.config);
         tables_ = routing::open_mapping_tables(process.config);
         spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
+        if (auto rules = queue::StandingRules::open(process.config.get(config::params::data_directory)))
+            rules_.emplace(std::move(*rules));
+        else
+            log::warning("standing rules: {}", rules.error().message());
         return {};
     }
 
@@ -84,7 +88,8 @@ private:
         }
         forget_lost_streams();
         const bool last = submit.last();
-        auto submission = std::make_shared<Submission>(settings_, tables_, *spool_, std::move(submit));
+        auto submission =
+            std::make_shared<Submission>(settings_, tables_, *spool_, standing_rules(), std::move(submit));
         submission->push(request.blob);
         if (last) {
             co_await complete(std::move(request), std::move(from), std::move(submission));
@@ -135,6 +140,19 @@ private:
         // Told after the answer: should we die in between, the answer is not asked for again when the message is gone.
         if (result.ok() && submission->stored())
             event::spawn(tell_qmgr(submission));
+    }
+
+    // The rules as they are; looked at once a second at most.
+    const queue::StandingRules* standing_rules()
+    {
+        if (!rules_)
+            return nullptr;
+        if (const auto now = process_->loop.now(); now >= rules_due_) {
+            rules_due_ = now + std::chrono::seconds(1);
+            if (const auto refreshed = rules_->refresh(); !refreshed)
+                log::warning("standing rules: {}", refreshed.error().message());
+        }
+        return rules_->rules().empty() ? nullptr : &*rules_;
     }
 
     // The client asks again because an earlier cleanup died. What that one had stored is stored; what it had only begun
@@ -262,6 +280,8 @@ private:
     std::unique_ptr<ipc::Client> bounce_;
     std::map<StreamKey, Stream> streams_;
     int notices_ = 0;
+    std::optional<queue::StandingRules> rules_;
+    event::Clock::time_point rules_due_{};
     event::Clock::time_point slow_until_{};
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 
 namespace facteur::cleanup {
 
@@ -63,8 +64,9 @@ Verdict verdict(ipc::SubmitStatus status)
     }
 }
 
-Submission::Submission(const Settings& settings, Tables& tables, const queue::Spool& spool, ipc::SubmitRequest request)
-    : settings_(settings), spool_(spool), request_(std::move(request)),
+Submission::Submission(const Settings& settings, Tables& tables, const queue::Spool& spool,
+                       const queue::StandingRules* rules, ipc::SubmitRequest request)
+    : settings_(settings), spool_(spool), rules_(rules), request_(std::move(request)),
       addresses_(settings, tables, flag(request_, ipc::submit_flag::map) ? Mapping::on : Mapping::off),
       original_sender_(request_.envelope().sender())
 {
@@ -238,6 +240,38 @@ Verdict Submission::complete_envelope()
     return verdict(ipc::SUBMIT_OK);
 }
 
+// What an administrator decided about mail to come. Notices of our own are left alone.
+Verdict Submission::obey_standing_rules()
+{
+    auto& envelope = *request_.mutable_envelope();
+    if (!rules_ || flag(request_, ipc::submit_flag::internal))
+        return verdict(ipc::SUBMIT_OK);
+    const auto decision = rules_->decide(envelope, queue_id(), pass_->facts().stored_bytes,
+                                         static_cast<std::int64_t>(std::time(nullptr)));
+    if (!decision)
+        return verdict(ipc::SUBMIT_OK);
+    log::info("{}: {} by standing rule {}", queue_id(), queue::action_name(decision->action), decision->rule);
+    switch (decision->action) {
+    case queue::RuleAction::remove:
+        discarded_ = true;
+        break;
+    case queue::RuleAction::expire:
+        envelope.set_expired_by_admin(true);
+        break;
+    case queue::RuleAction::hold:
+        envelope.set_hold(true);
+        // A large message has its file already.
+        if (file_ && queue_ != queue::kHold)
+            if (const auto moved = spool_.move(queue_id(), queue_, queue::kHold); !moved) {
+                log::warning("{}: {}", queue_id(), moved.error().message());
+                return verdict(ipc::SUBMIT_WRITE);
+            }
+        queue_ = queue::kHold;
+        break;
+    }
+    return verdict(ipc::SUBMIT_OK);
+}
+
 std::uint32_t Submission::content_flags() const
 {
     const auto& facts = pass_->facts();
@@ -261,6 +295,8 @@ Verdict Submission::finish()
         return checked;
     if (auto completed = complete_envelope(); !completed.ok())
         return completed;
+    if (auto obeyed = obey_standing_rules(); !obeyed.ok())
+        return obeyed;
     content_size_ = facts.stored_bytes;
     if (discarded_)
         return verdict(ipc::SUBMIT_OK);

@@ -9,6 +9,7 @@
 #include "ipc/messages.pb.h"
 #include "mail/content_pass.h"
 #include "queue/spool.h"
+#include "queue/standing_rules.h"
 
 #include <memory>
 #include <string>
@@ -27,7 +28,8 @@ struct Verdict {
 
 class Submission {
 public:
-    Submission(const Settings& settings, Tables& tables, const queue::Spool& spool, ipc::SubmitRequest request);
+    Submission(const Settings& settings, Tables& tables, const queue::Spool& spool, const queue::StandingRules* rules,
+               ipc::SubmitRequest request);
     ~Submission(); // removes an unfinished file
     Submission(const Submission&) = delete;
     Submission& operator=(const Submission&) = delete;
@@ -58,6 +60,7 @@ private:
     mail::ContentHooks content_hooks();
     Verdict check_facts() const;
     Verdict complete_envelope();
+    Verdict obey_standing_rules();
     Verdict write_whole();
     Verdict write_rest();
     void spill();
@@ -68,6 +71,7 @@ private:
 
     const Settings& settings_;
     const queue::Spool& spool_;
+    const queue::StandingRules* rules_; // none: nothing was ruled
     ipc::SubmitRequest request_;
     Addresses addresses_;
     std::unique_ptr<mail::ContentPass> pass_;

@@ -50,7 +50,7 @@ FileFacts read_facts(const queue::Spool& spool, Place place, std::string id)
     facts.arrival_seconds = envelope->arrival_seconds();
     facts.size = file->header().content_size;
     facts.next_try_seconds = file->modified_seconds();
-    facts.expire_now = (status.st_mode & queue::kExpiredMode) != 0;
+    facts.expire_now = (status.st_mode & queue::kExpiredMode) != 0 || envelope->expired_by_admin();
     facts.fresh = now_seconds() - status.st_mtime < kSettling;
     if (place == Place::active) // the lock ends with this descriptor
         facts.busy = ::flock(file->fd(), LOCK_EX | LOCK_NB) != 0;

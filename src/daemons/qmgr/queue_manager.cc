@@ -34,6 +34,7 @@ QueueManager::Pace QueueManager::arrived(ipc::Arrived arrival)
     const MessagePtr message = index_.add(arrival.queue_id());
     message->sender = SharedText(arrival.envelope().sender());
     message->arrival_seconds = arrival.envelope().arrival_seconds();
+    message->expire_now = arrival.envelope().expired_by_admin();
     message->size = arrival.content_size();
     message->place = arrival.hold() ? Place::hold : Place::incoming;
     const bool full = active_count_ >= settings_.active_limit || draining_;

@@ -62,6 +62,8 @@ std::string_view status_text(config::Status status)
         return "works";
     case config::Status::planned:
         return "its feature does not exist yet";
+    case config::Status::unused:
+        return "has no effect here";
     case config::Status::obsolete:
         break;
     }

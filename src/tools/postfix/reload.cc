@@ -11,6 +11,8 @@
 #include "tools/postfix/control.h"
 #include "tools/postfix/table_check.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -42,10 +44,10 @@ int ask_master(pid_t pid, const std::string& queue_directory)
             fmt::print(stderr, "postfix: fatal: {}\n", line);
     if (!accepted)
         fmt::print(stderr, "postfix: fatal: reload refused, the previous configuration stays in use\n");
-    else if (report->lines.empty())
-        fmt::print("nothing changed in main.cf and master.cf\n");
-    else
+    else if (!report->lines.empty())
         fmt::print("new processes take these values; those at work finish what they have with the old ones\n");
+    else if (::isatty(STDOUT_FILENO)) // a script that reloads hears nothing, as ever
+        fmt::print("nothing changed in main.cf and master.cf\n");
     return accepted ? 0 : 1;
 }
 

@@ -99,11 +99,11 @@ std::int64_t MessageIndex::next_due() const
     return schedule_.empty() ? std::numeric_limits<std::int64_t>::max() : schedule_.front()->next_try_seconds;
 }
 
-void MessageIndex::all_due_now(std::int64_t now)
+void MessageIndex::due_by(std::int64_t limit)
 {
-    // What is earlier than now stays first, what is later becomes equal to now: a heap it remains.
+    // What is earlier stays as it is, what is later becomes equal to the limit: a heap it remains.
     for (Message* message : schedule_)
-        message->next_try_seconds = std::min(message->next_try_seconds, now);
+        message->next_try_seconds = std::min(message->next_try_seconds, limit);
 }
 
 void MessageIndex::each(const std::function<void(const MessagePtr&)>& visit) const

@@ -28,7 +28,9 @@ public:
     // The next one due at `now`, taken out of the schedule; nothing when none is.
     [[nodiscard]] MessagePtr take_due(std::int64_t now);
     [[nodiscard]] std::int64_t next_due() const; // seconds since the epoch; the maximum when nothing waits
-    void all_due_now(std::int64_t now);
+    void all_due_now(std::int64_t now) { due_by(now); }
+    // Nothing waits longer than until `limit`.
+    void due_by(std::int64_t limit);
 
     [[nodiscard]] std::size_t size() const { return messages_.size(); }
     void each(const std::function<void(const MessagePtr&)>& visit) const;

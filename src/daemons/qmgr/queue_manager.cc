@@ -91,7 +91,8 @@ void QueueManager::met(const FileFacts& facts, std::uint32_t round)
     message->sender = SharedText(facts.sender);
     message->arrival_seconds = facts.arrival_seconds;
     message->size = facts.size;
-    message->next_try_seconds = facts.next_try_seconds;
+    // A time further off than any wait was written by another clock.
+    message->next_try_seconds = std::min(facts.next_try_seconds, now_seconds() + settings_.maximal_backoff.count());
     message->expire_now = facts.expire_now;
     std::vector<PendingRecipient> pending;
     for (const auto& recipient : facts.pending)
@@ -205,6 +206,11 @@ void QueueManager::run_due()
     if (draining_)
         return;
     const std::int64_t now = now_seconds();
+    // The clock was set back: what was due soon must not wait for the old time to come again.
+    constexpr std::int64_t kStep = 60;
+    if (now + kStep < last_run_)
+        index_.due_by(now + settings_.maximal_backoff.count());
+    last_run_ = now;
     // In turns, so that a flood of old mail does not hold up new mail, nor the other way round.
     while (active_count_ < settings_.active_limit) {
         turn_to_deferred_ = !turn_to_deferred_;

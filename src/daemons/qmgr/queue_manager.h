@@ -92,6 +92,7 @@ private:
     std::deque<std::weak_ptr<Message>> waiting_; // incoming messages that found the active queue full
     std::vector<MessagePtr> removing_;           // files to unlink once the journal knows
     std::size_t active_count_ = 0;
+    std::int64_t last_run_ = 0; // wall clock, seconds
     bool draining_ = false;
     bool turn_to_deferred_ = false;
     std::unique_ptr<event::Loop::Timer> due_timer_;

@@ -46,7 +46,8 @@ def failed_cases(file):
         root = xml.etree.ElementTree.parse(file).getroot()
     except (OSError, xml.etree.ElementTree.ParseError):
         return []
-    return [case.get("classname", "").replace(".", "/") + ".py::" + case.get("name", "")
+    # Named from the folder of pytest.ini on.
+    return ["tests/" + case.get("classname", "").removeprefix("tests.").replace(".", "/") + ".py::" + case.get("name", "")
             for case in root.iter("testcase") if case.find("failure") is not None or case.find("error") is not None]
 
 

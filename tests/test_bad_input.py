@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from mta import eventually
+
 DIALOGUES = {
     "unknown command": [("FOO", "500 5.5.2 Error: command not recognized")],
     "empty line": [("", "500 5.5.2 Error: bad syntax")],
@@ -166,3 +168,19 @@ def test_http_is_refused(shared):
         answers = [client.reply()]
         assert re.match(r"(221|500|502|421)", (answers[0] or ["221"])[-1])
     assert_serving(shared)
+
+
+def test_sessions_under_stress_are_cut_short(make):
+    """The session that takes the last place, and those after it, get the values for stress; others keep theirs."""
+    mta = make(main={"smtpd_timeout": "${stress?{1}:{300}}s", "default_process_limit": "10"})
+    clients = []
+    try:
+        for _ in range(10):
+            client = mta.client()
+            client.hello()
+            clients.append(client)
+        assert eventually(lambda: "timeout after EHLO" in mta.log(), 15), mta.log()[-2000:]
+        assert mta.log().count("timeout after EHLO") < 10
+    finally:
+        for client in clients:
+            client.close()

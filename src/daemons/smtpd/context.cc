@@ -22,7 +22,8 @@ constexpr table::TableOptions kTableOptions{};
 
 Context::Context(const config::Config& config_in, event::Loop& loop_in, event::WorkerPool& pool_in)
     : config(config_in), loop(loop_in), pool(pool_in), settings(config),
-      ids(config.get(params::enable_long_queue_ids) ? queue::IdForm::long_form : queue::IdForm::short_form),
+      ids(std::make_shared<queue::IdSource>(config.get(params::enable_long_queue_ids) ? queue::IdForm::long_form
+                                                                                      : queue::IdForm::short_form)),
       myorigin_(text::to_lower(config.get(params::myorigin)))
 {
     local_domain = [this](std::string_view domain) { return is_local_domain(domain); };

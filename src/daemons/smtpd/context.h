@@ -76,10 +76,10 @@ public:
     std::map<std::string, RuleList, std::less<>> classes;              // smtpd_restriction_classes
     table::Maps::Parents access_parents = table::Maps::Parents::plain; // how access tables list subdomains
     LocalDomain local_domain;                                          // is_local_domain as a function
-    queue::IdSource ids;
-    Services* services = nullptr; // set after the process was confined
-    Observer* observer = nullptr; // of a dry run
-    std::string service_name;     // for anvil and its log lines
+    std::shared_ptr<queue::IdSource> ids; // one for the process: two sources could make the same id
+    Services* services = nullptr;         // set after the process was confined
+    Observer* observer = nullptr;         // of a dry run
+    std::string service_name;             // for anvil and its log lines
     bool standalone = false;
 
 private:

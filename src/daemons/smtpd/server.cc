@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 namespace facteur::smtpd {
@@ -26,7 +27,37 @@ std::expected<void, std::string> SmtpServer::before_jail(service::Process& proce
     context_ = std::move(*context);
     context_->standalone = process.standalone;
     context_->service_name = process.service_name;
+    return prepare_for_stress(process);
+}
+
+std::expected<void, std::string> SmtpServer::prepare_for_stress(service::Process& process)
+{
+    // master says "stress=" to services that adapt, and "stress=yes" to a worker that has to from its first session.
+    const bool adapts = process.config.explicit_text("stress").has_value() && !process.stress;
+    if (!adapts || process.standalone || process.process_limit <= 0)
+        return {};
+    auto config = process.config.with({{"stress", "yes"}});
+    if (!config)
+        return std::unexpected(config.error().message());
+    stressed_config_.emplace(std::move(*config));
+    auto context = Context::open(*stressed_config_, process.loop, process.pool);
+    if (!context)
+        return std::unexpected(context.error());
+    stressed_ = std::move(*context);
+    stressed_->service_name = process.service_name;
+    stressed_->ids = context_->ids;
     return {};
+}
+
+Context& SmtpServer::context_of_next_session()
+{
+    constexpr std::chrono::seconds kLasting{1000}; // as long as master hands stress=yes to new workers
+    if (!stressed_)
+        return *context_;
+    const int places = std::max(1, (process_->process_limit + process_->workers - 1) / process_->workers);
+    if (sessions_ >= places)
+        stressed_until_ = process_->loop.now() + kLasting;
+    return process_->loop.now() < stressed_until_ ? *stressed_ : *context_;
 }
 
 std::expected<void, std::string> SmtpServer::after_jail(service::Process& process)
@@ -38,6 +69,8 @@ std::expected<void, std::string> SmtpServer::after_jail(service::Process& proces
     else
         services_ = std::make_unique<DaemonServices>(process);
     context_->services = services_.get();
+    if (stressed_)
+        stressed_->services = services_.get();
     if (!process.standalone)
         watch_tables();
     return {};
@@ -48,7 +81,7 @@ void SmtpServer::watch_tables()
 {
     constexpr std::chrono::seconds kInterval{1};
     table_check_ = process_->loop.call_at(event::Clock::now() + kInterval, [this] {
-        if (context_->tables_changed()) {
+        if (context_->tables_changed() || (stressed_ && stressed_->tables_changed())) {
             log::info("a table has changed -- restarting");
             ::kill(::getpid(), SIGHUP);
             return;
@@ -76,8 +109,10 @@ event::Task<void> SmtpServer::connection(net::Accepted accepted)
         client.server_port = std::to_string(own.port());
     }
     // The session is on the heap: its frame and the skeleton's stay small together.
-    auto session = std::make_unique<Session>(*context_, std::move(stream), std::move(client));
+    ++sessions_;
+    auto session = std::make_unique<Session>(context_of_next_session(), std::move(stream), std::move(client));
     co_await session->run();
+    --sessions_;
 }
 
 std::unique_ptr<service::Server> make_server()

@@ -6,6 +6,7 @@
 #include "service/service.h"
 
 #include <memory>
+#include <optional>
 
 namespace facteur::smtpd {
 
@@ -19,9 +20,16 @@ public:
 
 private:
     void watch_tables();
+    std::expected<void, std::string> prepare_for_stress(service::Process& process);
+    Context& context_of_next_session();
 
     service::Process* process_ = nullptr;
     std::unique_ptr<Context> context_;
+    // With stress=yes, for sessions that begin while all places are taken, and for a while after. STRESS_README.
+    std::optional<config::Config> stressed_config_;
+    std::unique_ptr<Context> stressed_;
+    event::Clock::time_point stressed_until_{};
+    int sessions_ = 0;
     std::unique_ptr<Services> services_;
     std::unique_ptr<DryRun> dry_run_; // `postfix explain` asks
     std::unique_ptr<event::Loop::Timer> table_check_;

@@ -61,7 +61,7 @@ void begin_message(Session& session)
     ::gettimeofday(&now, nullptr);
     session.transaction.arrival_seconds = now.tv_sec;
     session.transaction.arrival_microseconds = static_cast<std::uint32_t>(now.tv_usec);
-    session.facts.queue_id = session.context.ids.next();
+    session.facts.queue_id = session.context.ids->next();
     session.log_client();
 }
 

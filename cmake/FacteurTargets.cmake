@@ -61,6 +61,10 @@ else()
   target_link_options(facteur_options INTERFACE -pie)
 endif()
 
+if(FACTEUR_FUZZ) # the precompiled header must be instrumented as its users are
+  target_compile_options(facteur_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # One precompiled header of the standard library for every target.
 file(WRITE "${CMAKE_BINARY_DIR}/pch_anchor.cc.in" "// carries the precompiled header\n")
 configure_file("${CMAKE_BINARY_DIR}/pch_anchor.cc.in" "${CMAKE_BINARY_DIR}/pch_anchor.cc" COPYONLY)
@@ -134,9 +138,6 @@ function(facteur_module name)
       facteur_protobuf(${name}_lib ${proto})
     endforeach()
     target_precompile_headers(${name}_lib REUSE_FROM facteur_pch)
-    if(FACTEUR_FUZZ)
-      target_compile_options(${name}_lib PRIVATE -fsanitize=fuzzer-no-link)
-    endif()
     set(scope PUBLIC)
   endif()
   foreach(used ${ARG_USES})

@@ -135,6 +135,40 @@ class RecipientSink:
         return self.accepted
 
 
+class Client:
+    """One SMTP session; a refusal ends the run."""
+
+    def __init__(self, port):
+        self.connection = socket.create_connection(("127.0.0.1", port), 60)
+        self.replies = self.connection.makefile("rb")
+        self.reply()
+        self.say(b"EHLO source.example")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.connection.close()
+
+    def reply(self):
+        while (line := self.replies.readline())[3:4] == b"-":
+            pass
+        if line[:1] not in b"23":
+            raise RuntimeError(f"refused: {line!r}")
+
+    def say(self, *commands):
+        """Sends the commands in one go, then waits for the reply to each."""
+        self.connection.sendall(b"".join(command + b"\r\n" for command in commands))
+        for _ in commands:
+            self.reply()
+
+    def content(self, subject, size):
+        self.say(b"DATA")
+        body = (b"x" * 70 + b"\r\n") * max(1, size // 72)
+        self.connection.sendall(b"From: sender@source.example\r\nSubject: " + subject.encode() + b"\r\n\r\n" + body + b".\r\n")
+        self.reply()
+
+
 class ManyRecipients:
     """One message to 10,000 recipients in 200 domains, each domain a destination of its own."""
     name = "list"
@@ -163,32 +197,12 @@ class ManyRecipients:
         return time.monotonic() - start
 
     def send(self, port, recipients, size):
-        with socket.create_connection(("127.0.0.1", port), 60) as connection:
-            replies = connection.makefile("rb")
-
-            def reply():
-                while (line := replies.readline())[3:4] == b"-":
-                    pass
-                if line[:1] not in b"23":
-                    raise RuntimeError(f"refused: {line!r}")
-
-            reply()
-            connection.sendall(b"EHLO source.example\r\n")
-            reply()
-            connection.sendall(b"MAIL FROM:<sender@source.example>\r\n")
-            reply()
+        with Client(port) as client:
+            client.say(b"MAIL FROM:<sender@source.example>")
             for first in range(0, recipients, 100):
-                group = range(first, min(first + 100, recipients))
-                connection.sendall(b"".join(b"RCPT TO:<u%d@d%d.example>\r\n" % (n, n % self.domains) for n in group))
-                for _ in group:
-                    reply()
-            connection.sendall(b"DATA\r\n")
-            reply()
-            body = (b"x" * 70 + b"\r\n") * max(1, size // 72)
-            connection.sendall(b"From: sender@source.example\r\nSubject: list\r\n\r\n" + body + b".\r\n")
-            reply()
-            connection.sendall(b"QUIT\r\n")
-            reply()
+                client.say(*(b"RCPT TO:<u%d@d%d.example>" % (n, n % self.domains) for n in range(first, min(first + 100, recipients))))
+            client.content("list", size)
+            client.say(b"QUIT")
 
 
 class SlowDestinations:
@@ -225,24 +239,10 @@ class SlowDestinations:
 
     @staticmethod
     def send(port, numbers, size):
-        body = (b"x" * 70 + b"\r\n") * max(1, size // 72)
-        with socket.create_connection(("127.0.0.1", port), 60) as connection:
-            replies = connection.makefile("rb")
-
-            def reply():
-                while (line := replies.readline())[3:4] == b"-":
-                    pass
-                if line[:1] not in b"23":
-                    raise RuntimeError(f"refused: {line!r}")
-
-            reply()
-            connection.sendall(b"EHLO source.example\r\n")
-            reply()
+        with Client(port) as client:
             for n in numbers:
-                connection.sendall(b"MAIL FROM:<sender@source.example>\r\nRCPT TO:<u@d%d.example>\r\nDATA\r\n" % n)
-                reply(), reply(), reply()
-                connection.sendall(b"From: sender@source.example\r\nSubject: slow\r\n\r\n" + body + b".\r\n")
-                reply()
+                client.say(b"MAIL FROM:<sender@source.example>", b"RCPT TO:<u@d%d.example>" % n)
+                client.content("slow", size)
 
 
 class Idle:

@@ -279,7 +279,8 @@ event::Task<bool> QueueManager::send_notices(MessagePtr message)
     }
     if (!active.some_deferred)
         co_return told;
-    if (expired(*message)) {
+    // Only what the defer service knows of can be returned: without a record the notice would name nobody.
+    if (expired(*message) && message->deferral_logged) {
         log::info("{}: from=<{}>, status={}, returned to sender", message->id,
                   text::printable(message->sender.view(), text::Utf8::allow),
                   message->expire_now ? "force-expired" : "expired");

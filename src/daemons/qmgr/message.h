@@ -38,6 +38,7 @@ struct Active {
     bool resolving = false;
     bool some_deferred = false;
     bool answer_lost = false;      // an agent died with recipients of this message: try again soon
+    bool unrecorded = false;       // recipients were deferred of whom the defer service knows nothing
     bool removed = false;          // the administrator took the file away
     bool may_have_bounced = false; // its bounce log may exist
     bool may_be_traced = false;    // its trace log may exist

@@ -206,6 +206,7 @@ void QueueManager::entry_lost(Entry entry)
     const MessagePtr message = entry.message;
     message->active->some_deferred = true;
     message->active->answer_lost = true;
+    message->active->unrecorded = true;
     message->active->may_have_bounced = message->active->may_be_traced = true;
     settle(entry);
 }
@@ -216,6 +217,7 @@ void QueueManager::entry_suspended(Entry entry, const ipc::Dsn& why)
     Transport& retry = scheduler_.transport(settings_.retry_transport);
     if (retry.dead) { // not even the retry service runs: nothing can be logged for them
         message->active->some_deferred = true;
+        message->active->unrecorded = true;
         message->active->last_reason = why.reason();
         for (const auto number : entry.recipients)
             note_reason(*message->active, number, why.reason());
@@ -280,7 +282,7 @@ event::Task<bool> QueueManager::send_notices(MessagePtr message)
     if (!active.some_deferred)
         co_return told;
     // Only what the defer service knows of can be returned: without a record the notice would name nobody.
-    if (expired(*message) && message->deferral_logged) {
+    if (expired(*message) && message->deferral_logged && !active.unrecorded) {
         log::info("{}: from=<{}>, status={}, returned to sender", message->id,
                   text::printable(message->sender.view(), text::Utf8::allow),
                   message->expire_now ? "force-expired" : "expired");

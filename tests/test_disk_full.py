@@ -11,7 +11,7 @@ from mta import IS_ROOT, eventually
 
 
 @pytest.fixture
-def small_disk():
+def small_disk():  # named before `make`, so that the instance is stopped while its disk is there
     directory = tempfile.mkdtemp(prefix="facteur-disk-")
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80m,mode=0755", "facteur-test", directory], capture_output=True)
     if mounted.returncode:
@@ -34,7 +34,7 @@ def fill(directory):
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can mount a small file system")
-def test_full_disk(make, small_disk):
+def test_full_disk(small_disk, make):
     mta = make(root=small_disk, main={"queue_minfree": "0", "message_size_limit": "1000000"})
     assert mta.send(subject="before").startswith("250")
     mta.await_mail("Subject: before")
@@ -56,7 +56,7 @@ def test_full_disk(make, small_disk):
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can mount a small file system")
-def test_too_little_room_is_said_at_mail_from(make, small_disk):
+def test_too_little_room_is_said_at_mail_from(small_disk, make):
     mta = make(root=small_disk, main={"queue_minfree": "200000000", "message_size_limit": "100000000"})
     with mta.client() as client:
         client.hello()

@@ -135,6 +135,11 @@ class RecipientSink:
         return self.accepted
 
 
+def transport_table(addresses, port):
+    """Sends the domain dN.example to the Nth address."""
+    return "".join(f"d{n}.example smtp:[{address}]:{port}\n" for n, address in enumerate(addresses))
+
+
 class Client:
     """One SMTP session; a refusal ends the run."""
 
@@ -189,7 +194,7 @@ class ManyRecipients:
         table = instance.root / "etc/transport"
         if not self.sink:
             self.sink = RecipientSink(self.addresses, self.port)
-        table.write_text("".join(f"d{n}.example smtp:[{address}]:{self.port}\n" for n, address in enumerate(self.addresses)))
+        table.write_text(transport_table(self.addresses, self.port))
         already = self.sink.accepted
         start = time.monotonic()
         self.send(instance.port, recipients, size)
@@ -226,7 +231,7 @@ class SlowDestinations:
         if not self.sink:
             self.sink = RecipientSink(["0.0.0.0"], self.port, delay=1.0)
         table = instance.root / "etc/transport"
-        table.write_text("".join(f"d{n}.example smtp:[{address}]:{self.port}\n" for n, address in enumerate(addresses)))
+        table.write_text(transport_table(addresses, self.port))
         already = self.sink.accepted
         start = time.monotonic()
         senders = [threading.Thread(target=self.send, args=(instance.port, range(first, messages, 10), size)) for first in range(10)]

@@ -201,4 +201,12 @@ std::expected<LoggedRecipients, SystemError> read_log(const std::string& path)
     return parse_log(*text);
 }
 
+Reasons reasons_of(const LoggedRecipients& log)
+{
+    Reasons reasons;
+    for (const auto& entry : log.entries)
+        reasons.insert_or_assign(entry.recipient().address(), entry.dsn().reason());
+    return reasons;
+}
+
 } // namespace facteur::agent

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace facteur::agent {
@@ -24,6 +25,9 @@ struct LoggedRecipients {
     int damaged = 0;
 };
 LoggedRecipients parse_log(std::string_view text);
+// Recipient (internal form) -> what the log says became of it.
+using Reasons = std::unordered_map<std::string, std::string>;
+Reasons reasons_of(const LoggedRecipients& log);
 
 // Creates the file and the directories above it as needed.
 std::expected<void, SystemError> append_to_log(const std::string& path, const ipc::LogRecipient& entry);

@@ -102,7 +102,7 @@ bool MessageFacts::read_envelope()
     sender_ = envelope->sender();
     recipients_.emplace();
     for (int i = 0; i < envelope->recipients_size(); ++i)
-        if ((*states)[static_cast<std::size_t>(i)] == static_cast<char>(queue::RecipientState::pending))
+        if (queue::is_pending(*states, static_cast<std::size_t>(i)))
             recipients_->push_back(envelope->recipients(i).address());
     client_ = fmt::format("{}[{}]", envelope->origin().client_name(), envelope->origin().client_address());
     envelope_ = std::move(*envelope);

@@ -42,7 +42,4 @@ void check_transports(Findings& findings, const MasterEntries& entries);
 // Values that never expand, braces that are never closed.
 void check_expansions(Findings& findings);
 
-// Whether something in master.cf answers as this transport.
-bool has_transport(const MasterEntries& entries, std::string_view service);
-
 } // namespace facteur::config

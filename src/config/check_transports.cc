@@ -28,7 +28,7 @@ constexpr std::array kTransports{
 std::string wrong_transport(std::string_view name, std::string_view value, const MasterEntries& entries)
 {
     const auto service = value.substr(0, value.find(':'));
-    if (service.empty() || has_transport(entries, service))
+    if (service.empty() || find_transport(entries, service) != nullptr)
         return {};
     return fmt::format("{} = {}: master.cf has no service {}/unix", name, value, service);
 }
@@ -45,12 +45,6 @@ void check_relayhost(Findings& findings)
 }
 
 } // namespace
-
-bool has_transport(const MasterEntries& entries, std::string_view service)
-{
-    return std::ranges::any_of(
-        entries, [&](const MasterEntry& entry) { return entry.name == service && entry.type != SocketType::inet; });
-}
 
 void check_transports(Findings& findings, const MasterEntries& entries)
 {

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <unordered_map>
 
@@ -233,6 +234,13 @@ std::expected<std::vector<MasterEntry>, Problem> load_master_cf(const Config& co
     if (!text)
         return std::unexpected(Problem{"", 0, text.error().message()});
     return parse_master_cf(*text, config, path);
+}
+
+const MasterEntry* find_transport(const std::vector<MasterEntry>& entries, std::string_view name)
+{
+    const auto found = std::ranges::find_if(
+        entries, [&](const MasterEntry& entry) { return entry.name == name && entry.type != SocketType::inet; });
+    return found == entries.end() ? nullptr : &*found;
 }
 
 } // namespace facteur::config

@@ -39,4 +39,7 @@ std::string_view to_string(SocketType type);
 parse_master_cf(std::string_view text, const Config& config, std::string_view file = "master.cf");
 [[nodiscard]] std::expected<std::vector<MasterEntry>, Problem> load_master_cf(const Config& config);
 
+// The service that answers as this transport: one of that name that is no inet service; nothing when there is none.
+[[nodiscard]] const MasterEntry* find_transport(const std::vector<MasterEntry>& entries, std::string_view name);
+
 } // namespace facteur::config

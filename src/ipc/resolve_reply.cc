@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "ipc/flags.h"
+#include "mail/address.h"
 
 namespace facteur::ipc {
 
@@ -40,6 +41,18 @@ ResolveReply to_reply(const std::expected<mail::Resolution, mail::LookupFailure>
     reply.set_flags(class_flag(answer->address_class) | (answer->routed ? resolve_flag::routed : 0) |
                     (answer->error ? resolve_flag::error : 0));
     return reply;
+}
+
+void divert_to_filter(const queue::Envelope& envelope, std::string_view default_nexthop, std::string_view recipient,
+                      std::string& transport, std::string& nexthop)
+{
+    if (envelope.content_filter().empty() || envelope.internal())
+        return;
+    const auto filter = mail::split_transport(envelope.content_filter());
+    transport = filter.transport;
+    nexthop = !filter.nexthop.empty()    ? filter.nexthop
+              : !default_nexthop.empty() ? default_nexthop
+                                         : mail::split_address(recipient).domain;
 }
 
 } // namespace facteur::ipc

@@ -38,6 +38,11 @@ enum class RecipientState : char {
     pending = 'R',
     done = 'D', // delivered or bounced: never to be tried again
 };
+// Of the recipient with this number, in what read_states() gave.
+[[nodiscard]] inline bool is_pending(std::string_view states, std::size_t number)
+{
+    return states[number] == static_cast<char>(RecipientState::pending);
+}
 
 struct QueueFileHeader {
     std::uint64_t content_size = 0;

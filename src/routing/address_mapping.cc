@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "routing/routing_tables.h"
 
 #include <fmt/ranges.h>
 
@@ -51,13 +52,7 @@ MappingFailure too_much()
 MappingSettings read_mapping_settings(const config::Config& config)
 {
     MappingSettings settings;
-    settings.rewrite = {config.get(params::myorigin),
-                        config.get(params::mydomain),
-                        config.get(params::remote_header_rewrite_domain),
-                        config.get(params::append_at_myorigin),
-                        config.get(params::append_dot_mydomain),
-                        config.get(params::swap_bangpath),
-                        config.get(params::allow_percent_hack)};
+    settings.rewrite = read_rewrite_settings(config);
     settings.recipient_delimiter = config.get(params::recipient_delimiter);
     settings.always_bcc = config.get(params::always_bcc);
     settings.local_domains = words(config.get(params::mydestination));

@@ -115,16 +115,21 @@ mail::KeyLookup RoutingTables::lookup(const config::StringParameter& parameter)
     };
 }
 
+mail::RewriteSettings read_rewrite_settings(const config::Config& config)
+{
+    return {config.get(params::myorigin),
+            config.get(params::mydomain),
+            config.get(params::remote_header_rewrite_domain),
+            config.get(params::append_at_myorigin),
+            config.get(params::append_dot_mydomain),
+            config.get(params::swap_bangpath),
+            config.get(params::allow_percent_hack)};
+}
+
 void RoutingTables::fill_parameters(Purpose purpose)
 {
     const RouteParameters& route = route_parameters(purpose);
-    settings_.rewrite = {config_.get(params::myorigin),
-                         config_.get(params::mydomain),
-                         config_.get(params::remote_header_rewrite_domain),
-                         config_.get(params::append_at_myorigin),
-                         config_.get(params::append_dot_mydomain),
-                         config_.get(params::swap_bangpath),
-                         config_.get(params::allow_percent_hack)};
+    settings_.rewrite = read_rewrite_settings(config_);
     settings_.local_transport = config_.get(route.local_transport);
     settings_.virtual_transport = config_.get(route.virtual_transport);
     settings_.relay_transport = config_.get(route.relay_transport);

@@ -16,6 +16,9 @@
 
 namespace facteur::routing {
 
+// How addresses are completed.
+mail::RewriteSettings read_rewrite_settings(const config::Config& config);
+
 // Which parameters say where mail goes: the plain ones, or those for address verification probes.
 enum class Purpose { delivery, verification };
 

@@ -112,10 +112,8 @@ class Worker {
 public:
     Worker(Process& process, Server& server)
         : process_(process), server_(server), idle_(process.loop),
-          generation_(static_cast<unsigned>(environment_number("FACTEUR_GENERATION", 0)))
+          generation_(static_cast<unsigned>(environment_number("FACTEUR_GENERATION", 0))), share_(process.places())
     {
-        if (process.process_limit > 0)
-            share_ = std::max(1, (process.process_limit + process.workers - 1) / process.workers);
     }
 
     void serve(int sockets)
@@ -295,7 +293,7 @@ private:
     Server& server_;
     event::Condition idle_;
     std::uint32_t generation_;
-    int share_ = 0;
+    const int share_; // of the process limit; 0: no limit
     int connections_ = 0;
     int requests_ = 0;
     int reported_ = -1;

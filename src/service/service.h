@@ -44,6 +44,8 @@ struct Process {
     config::SocketType type = config::SocketType::unix_stream;
     std::vector<std::string> arguments; // what the skeleton did not take (pipe, spawn)
     int process_limit = 0;              // clients at once in all workers of the service; 0: no limit
+    // Clients at once in this worker, rounded up; 0: no limit.
+    [[nodiscard]] int places() const { return (process_limit + workers - 1) / workers; }
     int workers = 1;
     bool stress = false;     // -o stress=yes
     bool privileged = false; // master.cf says unprivileged = n and we are root: effective ids may be switched

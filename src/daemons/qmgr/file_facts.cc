@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <unordered_map>
 
 namespace facteur::qmgr {
 
@@ -17,14 +16,11 @@ namespace {
 
 constexpr std::int64_t kSettling = 3; // seconds; longer than a client of a lost cleanup waits before asking again
 
-std::unordered_map<std::string, std::string> deferral_reasons(const queue::Spool& spool, const std::string& id)
+// No log, or an unreadable one: the reason is not known, the message is.
+agent::Reasons deferral_reasons(const queue::Spool& spool, const std::string& id)
 {
-    std::unordered_map<std::string, std::string> reasons;
-    // No log, or an unreadable one: the reason is not known, the message is.
-    if (const auto log = agent::read_log(spool.path(queue::kDefer, id)))
-        for (const auto& entry : log->entries)
-            reasons.insert_or_assign(entry.recipient().address(), entry.dsn().reason());
-    return reasons;
+    const auto log = agent::read_log(spool.path(queue::kDefer, id));
+    return log ? agent::reasons_of(*log) : agent::Reasons{};
 }
 
 } // namespace
@@ -54,10 +50,9 @@ FileFacts read_facts(const queue::Spool& spool, Place place, std::string id)
     facts.fresh = now_seconds() - status.st_mtime < kSettling;
     if (place == Place::active) // the lock ends with this descriptor
         facts.busy = ::flock(file->fd(), LOCK_EX | LOCK_NB) != 0;
-    const auto reasons =
-        place == Place::deferred ? deferral_reasons(spool, facts.id) : std::unordered_map<std::string, std::string>{};
+    const auto reasons = place == Place::deferred ? deferral_reasons(spool, facts.id) : agent::Reasons{};
     for (int i = 0; i < envelope->recipients_size(); ++i) {
-        if ((*states)[static_cast<std::size_t>(i)] != static_cast<char>(queue::RecipientState::pending))
+        if (!queue::is_pending(*states, static_cast<std::size_t>(i)))
             continue;
         FileFacts::Recipient recipient{envelope->recipients(i).address(), {}};
         if (const auto found = reasons.find(recipient.address); found != reasons.end())

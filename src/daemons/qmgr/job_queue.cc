@@ -37,10 +37,9 @@ bool JobQueue::ByOrder::operator()(const Job* a, const Job* b) const
 
 bool JobQueue::ByReadiness::operator()(const Lane* a, const Lane* b) const
 {
-    const Job* first = a->peers.begin()->second->job;
-    const Job* second = b->peers.begin()->second->job;
-    return std::tie(first->priority, first->position, a->served, a) <
-           std::tie(second->priority, second->position, b->served, b);
+    const LaneKey& first = a->peers.begin()->first;
+    const LaneKey& second = b->peers.begin()->first;
+    return std::tie(first, a->served, a) < std::tie(second, b->served, b);
 }
 
 JobQueue::JobQueue(const SlotRules& rules) : rules_(rules) {}

@@ -162,13 +162,15 @@ private:
         for (std::size_t i = 0; i < found.ids.size(); ++i) {
             if (!manager_->knows(place, found.ids[i], round_))
                 unknown.push_back(std::move(found.ids[i]));
-            if (unknown.size() == kScanBatch || i + 1 == found.ids.size()) {
+            if (unknown.size() == kScanBatch) {
                 co_await meet(place, std::exchange(unknown, {}), settled);
                 manager_->run_due();
             } else if (i % kKnownBatch == kKnownBatch - 1) {
                 co_await process_->loop.sleep(event::milliseconds(1));
             }
         }
+        if (!unknown.empty())
+            co_await meet(place, std::move(unknown), settled);
         manager_->run_due();
     }
 

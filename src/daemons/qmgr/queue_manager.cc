@@ -24,6 +24,16 @@ QueueManager::QueueManager(event::Loop& loop, const config::Config& config, cons
 {
 }
 
+namespace {
+
+// Of a file that Spool::find() met. One in active that nobody here knows is taken for arriving.
+Place place_of(std::string_view queue)
+{
+    return queue == queue::kHold ? Place::hold : queue == queue::kDeferred ? Place::deferred : Place::incoming;
+}
+
+} // namespace
+
 // --- coming in ---
 
 QueueManager::Pace QueueManager::arrived(ipc::Arrived arrival)
@@ -66,13 +76,8 @@ bool QueueManager::knows(Place place, const std::string& id, std::uint32_t round
     // The administrator moved it by hand: hold to deferred, or the other way round.
     if (!known->active && known->place != place && known->place != Place::active && place != Place::active) {
         index_.wake(known);
-        known->place = place;
-        if (place == Place::deferred) {
-            known->next_try_seconds = now_seconds();
-            index_.defer(known);
-        } else if (place == Place::incoming) {
-            waiting_.push_back(known);
-        }
+        known->next_try_seconds = now_seconds();
+        line_up(known, place);
     }
     return true;
 }
@@ -98,27 +103,33 @@ void QueueManager::met(const FileFacts& facts, std::uint32_t round)
     for (const auto& recipient : facts.pending)
         pending.push_back({recipient.address, SharedText(recipient.reason)});
     message->set_pending(pending);
-    if (facts.place == Place::deferred)
-        index_.defer(message);
-    else if (facts.place == Place::incoming)
-        waiting_.push_back(message);
-    else if (facts.place == Place::active)
+    if (facts.place == Place::active)
         take_over(message, facts.busy);
+    else
+        line_up(message, facts.place);
+}
+
+// A message that is not active waits for what its place stands for: its time, room in the active queue, a release.
+void QueueManager::line_up(const MessagePtr& message, Place place)
+{
+    message->place = place;
+    if (place == Place::deferred)
+        index_.defer(message);
+    else if (place == Place::incoming)
+        waiting_.push_back(message);
 }
 
 // Left by a queue manager that died. An agent may still be at it: it holds a lock on the file then.
 void QueueManager::take_over(const MessagePtr& message, bool busy)
 {
-    const auto moved = spool_.move(message->id, queue::kActive, busy ? queue::kDeferred : queue::kIncoming);
-    message->place = busy ? Place::deferred : Place::incoming;
-    if (!moved) {
+    const Place place = busy ? Place::deferred : Place::incoming;
+    if (!spool_.move(message->id, queue::kActive, queue_name(place))) {
         index_.erase(message);
-    } else if (busy) {
-        message->next_try_seconds = now_seconds() + 60;
-        index_.defer(message);
-    } else {
-        waiting_.push_back(message);
+        return;
     }
+    if (busy)
+        message->next_try_seconds = now_seconds() + 60;
+    line_up(message, place);
 }
 
 void QueueManager::finish_scan(std::uint32_t round)
@@ -142,10 +153,13 @@ std::unique_ptr<Active> QueueManager::read_file(Message& message, Place place)
     if (!file)
         return nullptr;
     auto envelope = file->read_envelope();
-    if (!envelope)
+    const auto states = file->read_states();
+    if (!envelope || !states)
         return nullptr;
     auto active = std::make_unique<Active>();
     active->envelope = std::move(*envelope);
+    for (std::size_t i = 0; i < states->size(); ++i)
+        active->done.push_back(!queue::is_pending(*states, i));
     active->content_offset = queue::kContentOffset;
     active->content_size = file->header().content_size;
     active->content_flags = file->header().content_flags;
@@ -170,16 +184,11 @@ bool QueueManager::activate(const MessagePtr& message, std::unique_ptr<Active> p
         ::unlink(spool_.path(queue::kDefer, message->id).c_str());
     message->deferral_logged = false;
     const bool fresh = prepared != nullptr;
-    std::string states;
-    if (!prepared) {
+    if (!prepared)
         prepared = read_file(*message, Place::active);
-        const auto file = queue::QueueFile::open(spool_.path(queue::kActive, message->id), O_RDONLY);
-        const auto read = file ? file->read_states() : std::unexpected(file.error());
-        if (!prepared || !read) {
-            corrupt(message);
-            return false;
-        }
-        states = *read;
+    if (!prepared) {
+        corrupt(message);
+        return false;
     }
     message->active = std::move(prepared);
     Active& active = *message->active;
@@ -188,15 +197,11 @@ bool QueueManager::activate(const MessagePtr& message, std::unique_ptr<Active> p
     message->set_pending({});                                // the envelope tells while it is active
     active.may_have_bounced = active.may_be_traced = !fresh; // an earlier round may have been cut short
     ++active_count_;
-    std::vector<std::uint32_t> pending;
-    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(active.envelope.recipients_size()); ++i)
-        if (fresh || states[i] == static_cast<char>(queue::RecipientState::pending))
-            pending.push_back(i);
-        else
-            active.done[i] = true;
+    for (auto i = static_cast<std::uint32_t>(active.done.size()); i-- > 0;)
+        if (!active.done[i])
+            active.unrouted.push_back(i);
     log::info("{}: from=<{}>, size={}, nrcpt={} (queue active)", message->id,
-              text::printable(message->sender.view(), text::Utf8::allow), message->size, pending.size());
-    active.unrouted.assign(pending.rbegin(), pending.rend());
+              text::printable(message->sender.view(), text::Utf8::allow), message->size, active.unrouted.size());
     event::spawn(route(message));
     return true;
 }
@@ -283,12 +288,7 @@ void QueueManager::changed(const ipc::QueueChange& change)
         const MessagePtr message = index_.find(id);
         if (!message) {
             if (const auto queue = spool_.find(id))
-                met(read_facts(spool_,
-                               *queue == queue::kHold       ? Place::hold
-                               : *queue == queue::kDeferred ? Place::deferred
-                                                            : Place::incoming,
-                               id),
-                    0);
+                met(read_facts(spool_, place_of(*queue), id), 0);
             continue;
         }
         switch (change.operation()) {
@@ -318,14 +318,8 @@ void QueueManager::changed(const ipc::QueueChange& change)
                 break;
             if (const auto queue = spool_.find(id)) {
                 index_.wake(message);
-                message->place = *queue == queue::kHold       ? Place::hold
-                                 : *queue == queue::kDeferred ? Place::deferred
-                                                              : Place::incoming;
                 message->next_try_seconds = now;
-                if (message->place == Place::deferred)
-                    index_.defer(message);
-                else if (message->place == Place::incoming)
-                    waiting_.push_back(message);
+                line_up(message, place_of(*queue));
             }
             break;
         default:

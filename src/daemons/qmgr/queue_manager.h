@@ -55,6 +55,7 @@ private:
 
     bool activate(const MessagePtr& message, std::unique_ptr<Active> prepared);
     std::unique_ptr<Active> read_file(Message& message, Place place);
+    void line_up(const MessagePtr& message, Place place);
     void take_over(const MessagePtr& message, bool busy);
     void call_off(const MessagePtr& message);
     event::Task<void> route(MessagePtr message);

@@ -3,7 +3,7 @@
 #include "daemons/qmgr/now.h"
 #include "daemons/qmgr/queue_manager.h"
 #include "ipc/flags.h"
-#include "mail/address.h"
+#include "ipc/resolve_reply.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -82,14 +82,7 @@ event::Task<void> QueueManager::resolve_one(MessagePtr message, std::uint32_t in
         way.nexthop = answer->nexthop();
         way.address = answer->recipient();
     }
-    if (!envelope.content_filter().empty() && !envelope.internal()) {
-        const auto colon = envelope.content_filter().find(':');
-        way.transport = envelope.content_filter().substr(0, colon);
-        std::string filter_hop = colon == std::string::npos ? "" : envelope.content_filter().substr(colon + 1);
-        if (filter_hop.empty())
-            filter_hop = settings_.filter_nexthop;
-        way.nexthop = filter_hop.empty() ? std::string(mail::split_address(way.address).domain) : filter_hop;
-    }
+    ipc::divert_to_filter(envelope, settings_.filter_nexthop, way.address, way.transport, way.nexthop);
     if (settings_.defer_transports.contains(way.transport)) {
         way.transport = settings_.retry_transport;
         way.nexthop = "4.3.2 deferred transport";
@@ -371,7 +364,7 @@ void QueueManager::remember_pending(Message& message)
         const auto file = queue::QueueFile::open(spool_.path(queue::kActive, message.id), O_RDONLY);
         if (const auto states = file ? file->read_states() : std::unexpected(file.error()))
             for (std::size_t i = 0; i < std::min(states->size(), active.done.size()); ++i)
-                active.done[i] = (*states)[i] != static_cast<char>(queue::RecipientState::pending);
+                active.done[i] = !queue::is_pending(*states, i);
     }
     std::vector<PendingRecipient> pending;
     for (std::size_t i = 0; i < active.done.size(); ++i)

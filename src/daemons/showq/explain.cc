@@ -2,6 +2,7 @@
 
 #include "agent/bounce_log.h"
 #include "daemons/showq/file_entry.h"
+#include "ipc/resolve_reply.h"
 #include "mail/address.h"
 #include "queue/queue_file.h"
 
@@ -26,7 +27,7 @@ void add_recipients(ipc::ExplainReply& reply, const queue::Envelope& envelope, s
     for (int i = 0; i < envelope.recipients_size(); ++i) {
         auto& recipient = *reply.add_recipients();
         *recipient.mutable_recipient() = envelope.recipients(i);
-        recipient.set_done(states[static_cast<std::size_t>(i)] != static_cast<char>(queue::RecipientState::pending));
+        recipient.set_done(!queue::is_pending(states, static_cast<std::size_t>(i)));
     }
 }
 
@@ -88,7 +89,8 @@ bool known_route(const ipc::ExplainRequest& request, const ipc::ExplainRequest::
 }
 
 // Where the recipients that wait would go now.
-event::Task<void> find_routes(ipc::ExplainReply& reply, ipc::ExplainRequest& request, ipc::RewriteClient* rewrite)
+event::Task<void> find_routes(ipc::ExplainReply& reply, ipc::ExplainRequest& request, ipc::RewriteClient* rewrite,
+                              std::string filter_nexthop)
 {
     int resolved_count = 0;
     for (int i = 0; i < reply.recipients_size() && resolved_count < kMostResolved && rewrite; ++i) {
@@ -103,12 +105,8 @@ event::Task<void> find_routes(ipc::ExplainReply& reply, ipc::ExplainRequest& req
         route.set_transport(way->transport());
         route.set_nexthop(way->nexthop());
         route.set_address(way->recipient());
-        if (const std::string& filter = reply.envelope().content_filter(); !filter.empty()) {
-            const auto colon = filter.find(':');
-            route.set_transport(filter.substr(0, colon));
-            if (colon != filter.npos && colon + 1 < filter.size())
-                route.set_nexthop(filter.substr(colon + 1));
-        }
+        ipc::divert_to_filter(reply.envelope(), filter_nexthop, route.address(), *route.mutable_transport(),
+                              *route.mutable_nexthop());
         recipient.set_transport(route.transport());
         recipient.set_nexthop(route.nexthop());
         if (!known_route(request, route))
@@ -142,7 +140,7 @@ void externalize_all(ipc::ExplainReply& reply)
 } // namespace
 
 event::Task<ipc::ExplainReply> explain(const queue::Spool& spool, ipc::Client* qmgr, ipc::RewriteClient* rewrite,
-                                       std::string id)
+                                       std::string filter_nexthop, std::string id)
 {
     ipc::ExplainReply reply;
     // It may move from one queue to the next while we look.
@@ -154,7 +152,7 @@ event::Task<ipc::ExplainReply> explain(const queue::Spool& spool, ipc::Client* q
         co_return reply;
     ipc::ExplainRequest request;
     request.set_queue_id(id);
-    co_await find_routes(reply, request, rewrite);
+    co_await find_routes(reply, request, rewrite, std::move(filter_nexthop));
     if (qmgr) {
         ipc::ExplainReply live;
         const auto told =

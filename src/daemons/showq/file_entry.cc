@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <map>
 
 namespace facteur::showq {
 
@@ -29,18 +28,14 @@ bool marked_expired(int fd)
 }
 
 // Recipient to what the defer log says of it; the same words that the queue manager has in memory.
-std::map<std::string, std::string> deferral_reasons(const queue::Spool& spool, std::string_view id)
+agent::Reasons deferral_reasons(const queue::Spool& spool, std::string_view id)
 {
-    std::map<std::string, std::string> reasons;
     const auto log = agent::read_log(spool.path(queue::kDefer, id));
-    if (!log) {
-        if (log.error().code != ENOENT)
-            log::warning("{}", log.error().message());
-        return reasons;
-    }
-    for (const auto& entry : log->entries)
-        reasons.insert_or_assign(entry.recipient().address(), entry.dsn().reason());
-    return reasons;
+    if (log)
+        return agent::reasons_of(*log);
+    if (log.error().code != ENOENT)
+        log::warning("{}", log.error().message());
+    return {};
 }
 
 void report(std::string_view path, const SystemError& error)
@@ -76,7 +71,7 @@ std::optional<ipc::ListEntry> entry_of_file(const queue::Spool& spool, std::stri
     entry.set_forced_expire(marked_expired(file->fd()));
     const auto reasons = deferral_reasons(spool, id);
     for (int i = 0; i < envelope->recipients_size(); ++i) {
-        if ((*states)[static_cast<std::size_t>(i)] != static_cast<char>(queue::RecipientState::pending))
+        if (!queue::is_pending(*states, static_cast<std::size_t>(i)))
             continue;
         auto* const recipient = entry.add_recipients();
         recipient->set_address(envelope->recipients(i).address());

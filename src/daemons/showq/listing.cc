@@ -56,7 +56,7 @@ event::Task<bool> Listing::chosen()
     co_return truth == queue::Truth::yes;
 }
 
-// Leaves the chosen entries, complete.
+// Leaves the chosen entries.
 event::Task<void> Listing::keep_chosen(ipc::ListReply& reply)
 {
     ipc::ListReply kept;
@@ -64,13 +64,8 @@ event::Task<void> Listing::keep_chosen(ipc::ListReply& reply)
     for (auto& entry : *reply.mutable_entries()) {
         facts_.about(entry);
         const bool wanted = co_await chosen();
-        if (!wanted)
-            continue;
-        if (entry.recipients().empty())
-            if (auto complete = entry_of_file(spool_, entry.queue(), entry.queue_id(),
-                                              spool_.path(entry.queue(), entry.queue_id())))
-                *entry.mutable_recipients() = std::move(*complete->mutable_recipients());
-        *kept.add_entries() = std::move(entry);
+        if (wanted)
+            *kept.add_entries() = std::move(entry);
     }
     reply = std::move(kept);
 }

@@ -58,7 +58,8 @@ private:
         }
         ipc::Client* const qmgr = qmgr_ ? &*qmgr_ : nullptr;
         ipc::RewriteClient* const rewrite = rewrite_ ? &*rewrite_ : nullptr;
-        const ipc::ExplainReply reply = co_await showq::explain(*spool_, qmgr, rewrite, wanted.queue_id());
+        const ipc::ExplainReply reply = co_await showq::explain(
+            *spool_, qmgr, rewrite, process_->config.get(params::default_filter_nexthop), wanted.queue_id());
         from->answer(request, reply);
     }
 

@@ -74,14 +74,12 @@ event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> DaemonServices::subm
     const auto found = parts_.find(chunk.queue_id());
     if (found == parts_.end())
         co_return std::unexpected(ipc::IpcError::lost);
-    ipc::Client::Lease lease = std::move(found->second);
-    parts_.erase(found);
     ipc::SubmitReply reply;
-    const auto called = co_await lease->call(ipc::Method::submit_chunk, chunk, reply, content);
+    const auto called = co_await found->second->call(ipc::Method::submit_chunk, chunk, reply, content);
+    if (!called || chunk.last() || chunk.abort())
+        parts_.erase(chunk.queue_id());
     if (!called)
         co_return std::unexpected(called.error());
-    if (!chunk.last() && !chunk.abort())
-        parts_.emplace(chunk.queue_id(), std::move(lease));
     co_return std::move(reply);
 }
 

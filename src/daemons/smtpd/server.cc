@@ -7,7 +7,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 
 namespace facteur::smtpd {
@@ -54,8 +53,7 @@ Context& SmtpServer::context_of_next_session()
     constexpr std::chrono::seconds kLasting{1000}; // as long as master hands stress=yes to new workers
     if (!stressed_)
         return *context_;
-    const int places = std::max(1, (process_->process_limit + process_->workers - 1) / process_->workers);
-    if (sessions_ >= places)
+    if (sessions_ >= process_->places())
         stressed_until_ = process_->loop.now() + kLasting;
     return process_->loop.now() < stressed_until_ ? *stressed_ : *context_;
 }

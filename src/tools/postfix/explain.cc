@@ -60,10 +60,8 @@ std::optional<Request> parse(const std::vector<std::string>& words)
 std::expected<Config, std::string> config_of(const Config& config, const std::vector<MasterEntry>& services,
                                              std::string_view name)
 {
-    const auto found = std::ranges::find_if(services, [&](const MasterEntry& entry) {
-        return entry.name == name && entry.type != config::SocketType::inet;
-    });
-    auto with = config.with(found == services.end() ? config::Overrides{} : found->overrides());
+    const MasterEntry* const service = config::find_transport(services, name);
+    auto with = config.with(service == nullptr ? config::Overrides{} : service->overrides());
     if (!with)
         return std::unexpected(with.error().message());
     return std::move(*with);

@@ -183,15 +183,13 @@ std::vector<Limit> limits_of(const Config& config, const std::string& transport)
 
 std::string describe_service(const Config& config, const std::vector<MasterEntry>& services, std::string_view transport)
 {
-    for (const MasterEntry& entry : services) {
-        if (entry.name != transport || entry.type == config::SocketType::inet)
-            continue;
-        const long limit = entry.process_limit >= 0 ? entry.process_limit : config.get(params::default_process_limit);
-        return fmt::format("{}, master.cf line {}: program {}, {}", entry.service_key(), entry.line, entry.program,
-                           limit == 0 ? "any number of deliveries at once"
-                                      : fmt::format("at most {} deliveries at once", limit));
-    }
-    return {};
+    const MasterEntry* const entry = config::find_transport(services, transport);
+    if (entry == nullptr)
+        return {};
+    const long limit = entry->process_limit >= 0 ? entry->process_limit : config.get(params::default_process_limit);
+    return fmt::format("{}, master.cf line {}: program {}, {}", entry->service_key(), entry->line, entry->program,
+                       limit == 0 ? "any number of deliveries at once"
+                                  : fmt::format("at most {} deliveries at once", limit));
 }
 
 } // namespace

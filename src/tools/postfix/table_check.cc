@@ -64,7 +64,7 @@ public:
         }
         // The one table that is in use without being named.
         if (!config_.explicit_text("alias_maps") && !config_.get(config::params::mydestination).empty() &&
-            has_service("local"))
+            config::find_transport(entries_, "local") != nullptr)
             check_value({}, "alias_maps", config_.get(config::params::alias_maps));
         for (const MasterEntry& entry : entries_)
             for (const auto& [name, text] : entry.overrides())
@@ -74,13 +74,6 @@ public:
     }
 
 private:
-    [[nodiscard]] bool has_service(std::string_view name) const
-    {
-        return std::ranges::any_of(entries_, [&](const MasterEntry& entry) {
-            return entry.name == name && entry.type != config::SocketType::inet;
-        });
-    }
-
     void blame(const Problem& place, std::string text)
     {
         problems_.push_back({place.file, place.line, std::move(text)});
@@ -142,8 +135,8 @@ private:
         std::set<std::string> said;
         for (const auto& [key, value] : **pairs) {
             const std::string service(mail::split_transport(value).transport);
-            if (!service.empty() && !text::iequals(service, "DUNNO") && !has_service(service) &&
-                said.insert(service).second)
+            if (!service.empty() && !text::iequals(service, "DUNNO") &&
+                config::find_transport(entries_, service) == nullptr && said.insert(service).second)
                 blame(place, fmt::format("{} = {}: entry \"{} {}\": master.cf has no service {}/unix", name,
                                          table.spec(), key, value, service));
         }

@@ -145,7 +145,7 @@ private:
             histogram_.add(envelope->sender(), age);
         } else {
             for (int i = 0; i < envelope->recipients_size(); ++i)
-                if ((*states)[static_cast<std::size_t>(i)] == static_cast<char>(queue::RecipientState::pending))
+                if (queue::is_pending(*states, static_cast<std::size_t>(i)))
                     histogram_.add(envelope->recipients(i).address(), age);
         }
         if (options_.batch > 0 && ++messages_ % options_.batch == 0)

@@ -9,6 +9,7 @@
 #include "ipc/client.h"
 #include "ipc/flags.h"
 #include "ipc/messages.pb.h"
+#include "queue/content.h"
 #include "queue/queue_file.h"
 #include "service/service.h"
 
@@ -37,10 +38,8 @@ public:
     [[nodiscard]] const queue::Recipient& recipient(int index) const { return request_.recipients(index).recipient(); }
     [[nodiscard]] bool settled(int index) const { return settled_[static_cast<std::size_t>(index)]; }
 
-    // The open queue file: content is request().content_size() bytes from request().content_offset(), CRLF lines.
-    [[nodiscard]] int file() const { return file_.get(); }
-    // A part of the content. Error text: the file changed under us.
-    [[nodiscard]] std::expected<std::string, SystemError> read_content(std::uint64_t offset, std::size_t size) const;
+    // CRLF lines. What it borrows lives as long as the delivery.
+    [[nodiscard]] queue::Content content() const;
 
     // The third of "delays=a/b/c/d" ends now: the connection (or mailbox) is ready, transmission begins. An agent that
     // reuses a connection or has none to make calls it at once.
@@ -89,10 +88,15 @@ private:
     void log_outcome(const Target& target, std::string_view relay, std::string_view status_word,
                      const ipc::Dsn& dsn) const;
 
+    // The queue file appeared meanwhile: locks it, and marks there what was done without it. False: not yet.
+    bool adopt_file(UniqueFd file);
+    void mark_done(const ipc::DeliverRecipient& recipient) const;
+
     AgentServer& owner_;
     ipc::DeliverRequest request_;
     ipc::DeliverReply reply_;
-    UniqueFd file_;
+    UniqueFd file_;                            // of a message without a file: not open
+    std::shared_ptr<const std::string> image_; // what the file would hold, then
     std::vector<bool> settled_;
     TimePoint started_;
     TimePoint ready_; // at the epoch: never connected
@@ -107,6 +111,8 @@ public:
     virtual std::expected<void, std::string> after_jail(service::Process&) { return {}; }
     virtual event::Task<void> deliver(Delivery& delivery) = 0;
     virtual event::Task<void> drain();
+    // False for agents that look at recipients only.
+    [[nodiscard]] virtual bool needs_content() const { return true; }
     // See service::Server.
     [[nodiscard]] virtual bool faces_strangers() const { return false; }
 };

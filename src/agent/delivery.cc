@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "mail/address.h"
 
-#include <unistd.h>
+#include <sys/file.h>
 
 #include <cerrno>
 
@@ -50,22 +50,21 @@ Delivery::Delivery(AgentServer& owner, ipc::DeliverRequest request)
 {
 }
 
-std::expected<std::string, SystemError> Delivery::read_content(std::uint64_t offset, std::size_t size) const
+queue::Content Delivery::content() const
 {
-    std::string bytes(size, '\0');
-    std::size_t have = 0;
-    while (have < size) {
-        const ssize_t got = ::pread(file_.get(), bytes.data() + have, size - have,
-                                    static_cast<off_t>(request_.content_offset() + offset + have));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return std::unexpected(SystemError::last("read", queue_id()));
-        if (got == 0)
-            return std::unexpected(SystemError{"read", std::string(queue_id()), EIO}); // it became shorter
-        have += static_cast<std::size_t>(got);
-    }
-    return bytes;
+    return {image_, file_.get(), request_.content_offset(), request_.content_size()};
+}
+
+bool Delivery::adopt_file(UniqueFd file)
+{
+    if (::flock(file.get(), LOCK_SH | LOCK_NB) != 0)
+        return false;
+    file_ = std::move(file);
+    for (const auto number : reply_.delivered())
+        for (const auto& recipient : request_.recipients())
+            if (recipient.number() == number)
+                mark_done(recipient);
+    return true;
 }
 
 void Delivery::connection_ready()
@@ -263,8 +262,12 @@ void Delivery::settle(int index, Result result, const ipc::Dsn& dsn)
         return;
     }
     reply_.add_delivered(recipient.number());
-    if (!file_)
-        return;
+    if (file_)
+        mark_done(recipient);
+}
+
+void Delivery::mark_done(const ipc::DeliverRecipient& recipient) const
+{
     if (const auto marked = queue::mark_recipient_done(file_.get(), recipient.status_offset()); !marked)
         log::warning("{}: cannot mark a recipient as done: {}", queue_id(), marked.error().message());
 }

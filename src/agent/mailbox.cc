@@ -139,7 +139,8 @@ MailboxFailure write_failure(int code)
 // A message that did not go in whole leaves no trace.
 MailboxResult append_whole(int fd, off_t old_size, const MailboxMessage& message, const MailboxRules& rules)
 {
-    if (rules.limit > 0 && static_cast<std::uint64_t>(old_size) + message.head.size() + message.size > rules.limit)
+    if (rules.limit > 0 &&
+        static_cast<std::uint64_t>(old_size) + message.head.size() + message.content.size > rules.limit)
         return std::unexpected(write_failure(EFBIG));
     auto written = write_local_form(fd, message, FromLines::quote, "\n");
     if (written && ::fsync(fd) != 0)
@@ -193,9 +194,7 @@ MailboxMessage mailbox_message(const Delivery& delivery, int index, std::string_
     MailboxMessage out;
     out.head = from_line;
     out.head += delivery_headers(delivery.envelope().sender(), recipient.original(), recipient.address());
-    out.file = delivery.file();
-    out.offset = delivery.request().content_offset();
-    out.size = delivery.request().content_size();
+    out.content = delivery.content();
     return out;
 }
 

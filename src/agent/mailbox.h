@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "queue/content.h"
 
 #include <sys/types.h>
 
@@ -37,10 +38,8 @@ struct MailboxOwner {
 
 // The bytes to put there: text that comes first, then content of the queue file in local form.
 struct MailboxMessage {
-    std::string head; // "From " line and headers, LF
-    int file = -1;    // the queue file
-    std::uint64_t offset = 0;
-    std::uint64_t size = 0; // CRLF content
+    std::string head;       // "From " line and headers, LF
+    queue::Content content; // CRLF
 };
 // The message of a delivery with Return-Path:, X-Original-To: and Delivered-To: before it.
 MailboxMessage mailbox_message(const Delivery& delivery, int index, std::string_view from_line);

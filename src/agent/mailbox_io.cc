@@ -27,18 +27,16 @@ std::expected<void, int> write_local_form(int fd, const MailboxMessage& message,
 {
     LocalForm form(from_lines);
     std::string out = message.head;
-    out.reserve(out.size() + std::min<std::uint64_t>(message.size, kPiece) + 64);
-    std::string piece(std::min<std::uint64_t>(message.size, kPiece), '\0');
-    std::uint64_t done = 0;
-    while (done < message.size) {
-        const std::size_t want = std::min<std::uint64_t>(piece.size(), message.size - done);
-        const ssize_t got = ::pread(message.file, piece.data(), want, static_cast<off_t>(message.offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return std::unexpected(got < 0 ? errno : EIO); // the queue file became shorter
-        done += static_cast<std::size_t>(got);
-        form.feed(std::string_view(piece).substr(0, static_cast<std::size_t>(got)), out);
+    const queue::Content& content = message.content;
+    out.reserve(out.size() + std::min<std::uint64_t>(content.size, kPiece) + 64);
+    if (content.image)
+        form.feed(content.in_memory(), out);
+    std::string piece;
+    for (std::uint64_t done = 0; !content.image && done < content.size; done += piece.size()) {
+        piece.clear();
+        if (const auto read = content.read(done, std::min<std::uint64_t>(kPiece, content.size - done), piece); !read)
+            return std::unexpected(read.error().code);
+        form.feed(piece, out);
         if (out.size() >= kPiece)
             if (const auto written = write_out(fd, out); !written)
                 return written;

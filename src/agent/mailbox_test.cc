@@ -25,7 +25,7 @@ protected:
         const std::string content = "Subject: t\r\n\r\nFrom here\r\n";
         queue_file_ = std::move(*open_file(folder_ + "/queue", O_RDWR | O_CREAT, 0600));
         ASSERT_TRUE(write_all(queue_file_.get(), "header" + content, "queue"));
-        message_ = {.head = "Return-Path: <>\n", .file = queue_file_.get(), .offset = 6, .size = content.size()};
+        message_ = {.head = "Return-Path: <>\n", .content = {nullptr, queue_file_.get(), 6, content.size()}};
         rules_.locks = {.fcntl = true, .flock = true, .dotlock = true};
         rules_.hostname = "host";
         owner_ = {::getuid(), ::getgid()};

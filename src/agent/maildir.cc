@@ -97,7 +97,7 @@ MailboxResult write_to_maildir(const std::string& directory, const MailboxMessag
                                               .unix_error = true,
                                               .code = code});
     };
-    if (rules.limit > 0 && message.head.size() + message.size > rules.limit)
+    if (rules.limit > 0 && message.head.size() + message.content.size > rules.limit)
         return write_failed(EFBIG);
     if (const auto written = write_local_form(file.fd(), message, FromLines::keep, ""); !written)
         return write_failed(written.error());

@@ -16,7 +16,7 @@ namespace facteur::queue {
 namespace {
 
 constexpr unsigned kMaxSlots = 64;
-constexpr std::size_t kMaxSegments = 16;
+constexpr std::size_t kMaxSegments = 32;
 
 std::optional<SystemError> pwrite_all(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path)
 {
@@ -96,11 +96,11 @@ std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& 
             return std::unexpected(checkpoint.error());
         const auto mark = read_checkpoint(slot);
         const auto segments = list_segments(slot);
-        // Removals that another journal's replay still needs outlive the process that wrote them.
+        // Removals that another journal's replay still needs outlive the process that wrote them. Messages may have no
+        // other form than their record here.
         const bool keep = options.forget_before && mark && !mark->clean;
-        // What a killed predecessor journalled is in the page cache as files: put those on disk before forgetting it.
-        if (!keep && !segments.empty() && (!mark || !mark->clean) && ::syncfs(checkpoint->get()) != 0)
-            return std::unexpected(SystemError::last("syncfs", slot));
+        if (!keep && !segments.empty() && (!mark || !mark->clean))
+            continue;
         if (!keep)
             if (const auto written = write_checkpoint(checkpoint->get(), {0, 0, monotonic_ns(), true}); !written)
                 return std::unexpected(written.error());
@@ -115,11 +115,11 @@ std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& 
                 ::unlink(found.path.c_str());
                 continue;
             }
-            auto segment = std::make_unique<Segment>();
+            auto segment = std::make_shared<Segment>();
             segment->path = found.path;
             segment->fd = std::move(*fd);
             segment->sequence = found.sequence;
-            segment->last_write = monotonic_ns();
+            segment->begun = segment->last_write = monotonic_ns();
             if (keep && found.sequence >= mark->live_sequence)
                 journal->full_.push_back(std::move(segment));
             else
@@ -156,6 +156,16 @@ void Journal::append(RecordType type, std::string_view id, std::string_view payl
         loop_.at_turn_end(*this);
 }
 
+std::shared_ptr<Journal::Pin> Journal::append_pinned(RecordType type, std::string_view id, std::string_view payload)
+{
+    auto pin = std::make_shared<Pin>();
+    const std::size_t at = gathering_->bytes.size();
+    append(type, id, payload);
+    pin->place_.size = gathering_->bytes.size() - at;
+    gathering_->pins.emplace_back(at, pin);
+    return pin;
+}
+
 void Journal::turn_ended()
 {
     if (!through_)
@@ -166,7 +176,7 @@ std::optional<SystemError> Journal::next_segment_now()
 {
     if (active_)
         full_.push_back(std::move(active_));
-    auto segment = std::make_unique<Segment>();
+    auto segment = std::make_shared<Segment>();
     if (!free_.empty()) {
         segment = std::move(free_.back());
         free_.pop_back();
@@ -176,6 +186,7 @@ std::optional<SystemError> Journal::next_segment_now()
             return failed;
     }
     segment->sequence = next_sequence_++;
+    segment->begun = monotonic_ns();
     if (auto failed = pwrite_all(segment->fd.get(), encode_segment_header(segment->sequence), 0, segment->path))
         return failed;
     active_ = std::move(segment);
@@ -272,9 +283,10 @@ event::Task<void> Journal::flush_groups()
 {
     while (!gathering_->bytes.empty()) {
         const std::shared_ptr<Group> group = std::exchange(gathering_, std::make_shared<Group>());
-        group->error = co_await write_group(group->bytes);
+        group->error = co_await write_group(*group);
         group->done = true;
         group->bytes.clear();
+        group->pins.clear();
         if (!group->error) {
             dirty_ = true;
             schedule_checkpoint();
@@ -286,8 +298,10 @@ event::Task<void> Journal::flush_groups()
     changed_.notify_all();
 }
 
-event::Task<std::optional<SystemError>> Journal::write_group(const std::string& bytes)
+event::Task<std::optional<SystemError>> Journal::write_group(const Group& group)
 {
+    const std::string& bytes = group.bytes;
+    auto pin = group.pins.begin();
     if (marked_clean_) {
         while (checkpointing_)
             co_await changed_.wait();
@@ -311,6 +325,13 @@ event::Task<std::optional<SystemError>> Journal::write_group(const std::string& 
         const int fd = active_->fd.get();
         const std::size_t offset = active_used_;
         const std::string& path = active_->path;
+        for (; pin != group.pins.end() && pin->first < end; ++pin) {
+            Pin& kept = *pin->second;
+            kept.place_.path = path;
+            kept.place_.offset = offset + (pin->first - from);
+            kept.segment_ = active_;
+            ++active_->pins;
+        }
         auto failed = co_await pool_.run([&part, fd, offset, &path]() -> std::optional<SystemError> {
             if (auto error = pwrite_all(fd, part, offset, path))
                 return error;
@@ -344,7 +365,7 @@ event::Task<std::optional<SystemError>> Journal::next_segment()
         if (!checkpointing_)
             event::spawn(checkpoint());
     }
-    auto segment = std::make_unique<Segment>();
+    auto segment = std::make_shared<Segment>();
     const std::size_t size = options_.segment_size;
     if (!free_.empty()) {
         segment = std::move(free_.back());
@@ -359,6 +380,7 @@ event::Task<std::optional<SystemError>> Journal::next_segment()
         }
     }
     segment->sequence = next_sequence_++;
+    segment->begun = monotonic_ns();
     Segment& begun = *segment;
     auto failed = co_await pool_.run([&begun] { return begin_segment(begun.fd.get(), begun.sequence, begun.path); });
     if (failed)
@@ -372,7 +394,10 @@ void Journal::schedule_checkpoint()
 {
     if (checkpoint_timer_ || checkpointing_)
         return;
-    checkpoint_timer_ = loop_.call_at(event::Clock::now() + options_.checkpoint_after, [this] {
+    // A full segment that could not be freed yet soon can: better than to make another one.
+    constexpr event::milliseconds kSoon{500};
+    const auto delay = full_.empty() ? options_.checkpoint_after : std::min(kSoon, options_.checkpoint_after);
+    checkpoint_timer_ = loop_.call_at(event::Clock::now() + delay, [this] {
         checkpoint_timer_.reset();
         if (!checkpointing_)
             event::spawn(checkpoint());
@@ -398,7 +423,13 @@ event::Task<std::expected<void, SystemError>> Journal::forget()
     const std::uint64_t sequence = active_ ? active_->sequence : next_sequence_;
     const std::size_t used = active_ ? active_used_ : kSegmentHeader;
     const std::int64_t active_written = active_ ? active_->last_write : 0;
-    const std::size_t full = full_.size();
+    const std::int64_t active_begun = active_ ? active_->begun : begun;
+    const bool active_pinned = active_ && active_->pins > 0;
+    // What is pinned now has no file that the sync could reach.
+    std::size_t full = 0;
+    while (full < full_.size() && full_[full]->pins == 0)
+        ++full;
+    const bool pinned = full < full_.size();
     std::int64_t limit = std::numeric_limits<std::int64_t>::max();
     if (options_.forget_before)
         limit = co_await pool_.run(options_.forget_before);
@@ -411,20 +442,25 @@ event::Task<std::expected<void, SystemError>> Journal::forget()
         ++covered;
     std::uint64_t live = sequence;
     std::uint64_t offset = used;
-    if (covered < full) {
+    std::int64_t oldest = begun;
+    const bool kept = covered < full || pinned;
+    const bool active_kept = active_pinned || active_written >= limit;
+    if (kept) {
         live = full_[covered]->sequence;
         offset = kSegmentHeader;
-    } else if (active_written >= limit) {
+        oldest = full_[covered]->begun;
+    } else if (active_kept) {
         offset = kSegmentHeader;
+        oldest = active_begun;
     }
-    const auto failed = co_await mark(false, live, offset, begun);
+    const auto failed = co_await mark(false, live, offset, oldest);
     if (failed)
         co_return std::unexpected(*failed);
     for (std::size_t i = 0; i < covered; ++i) {
         free_.push_back(std::move(full_.front()));
         full_.pop_front();
     }
-    if (covered < full || active_written >= limit)
+    if (kept || active_kept)
         dirty_ = true;
     co_return std::expected<void, SystemError>{};
 }

@@ -6,6 +6,9 @@
 // last record, a checkpoint syncs the file system that holds the queue files; what was journalled before is then in the
 // files themselves and its segments are free again.
 //
+// A record may be the only form that a message has (docs/adr/0007-messages-without-a-file.md): who still needs it there
+// pins it, and its segment is left alone until the pin is gone.
+//
 // Each writer process owns one slot ("journal/cleanup.0"), locked while it runs.
 #pragma once
 
@@ -37,6 +40,13 @@ enum class RecordType : std::uint32_t {
 // A record longer than this is not journalled: its file is flushed by itself.
 inline constexpr std::size_t kMaxRecord = 1 << 20;
 
+// Where a whole record stands.
+struct RecordPlace {
+    std::string path;         // of the segment, relative to the queue directory
+    std::uint64_t offset = 0; // in bytes
+    std::uint64_t size = 0;
+};
+
 class Journal final : private event::TurnEnd {
 public:
     struct Options {
@@ -51,14 +61,20 @@ public:
         enum class Promise { commit, write_through };
         Promise promise = Promise::commit;
     };
-    // Takes a slot, checkpoints what a crashed predecessor left in it; with forget_before its records stay live until
-    // that says otherwise. Paths are relative to the queue directory.
+    // Takes a slot. With forget_before it may be one that a crashed predecessor left records in: they stay live until
+    // that says otherwise. Without, such a slot is left for the queue manager to empty (recovery.h). Paths are relative
+    // to the queue directory.
     static std::expected<std::unique_ptr<Journal>, SystemError> open(event::Loop& loop, event::WorkerPool& pool,
                                                                      Options options);
     ~Journal() override;
 
     // Adds a record to the group being gathered. id: at most 64 bytes; payload: at most kMaxRecord.
     void append(RecordType type, std::string_view id, std::string_view payload);
+
+    // Keeps one record where it is. Outlives the journal harmlessly.
+    class Pin;
+    // As append(), and the record stays as long as the pin lives. Its place is known once commit() said yes.
+    std::shared_ptr<Pin> append_pinned(RecordType type, std::string_view id, std::string_view payload);
 
     // Resumes when all that was appended so far is on stable storage, or says why not.
     event::Task<std::expected<void, SystemError>> commit();
@@ -75,6 +91,7 @@ private:
     struct Group {
         std::string bytes;
         std::vector<std::coroutine_handle<>> waiting;
+        std::vector<std::pair<std::size_t, std::shared_ptr<Pin>>> pins; // by position in bytes, ascending
         std::optional<SystemError> error;
         bool done = false;
     };
@@ -82,8 +99,11 @@ private:
         std::string path;
         UniqueFd fd;
         std::uint64_t sequence = 0;
+        std::int64_t begun = 0;      // monotonic ns
         std::int64_t last_write = 0; // monotonic ns
+        int pins = 0;
     };
+    using SegmentPtr = std::shared_ptr<Segment>;
     struct GroupDone;
 
     Journal(event::Loop& loop, event::WorkerPool& pool, Options options, std::string slot, UniqueFd lock,
@@ -93,7 +113,7 @@ private:
     event::Task<void> sync_written();
     void start_flush();
     event::Task<void> flush_groups();
-    event::Task<std::optional<SystemError>> write_group(const std::string& bytes);
+    event::Task<std::optional<SystemError>> write_group(const Group& group);
     event::Task<std::optional<SystemError>> next_segment();
     void schedule_checkpoint();
     event::Task<void> checkpoint();
@@ -112,16 +132,34 @@ private:
     bool checkpointing_ = false;
     bool dirty_ = false;       // records since the last checkpoint
     bool marked_clean_ = true; // what the checkpoint file says now
-    std::unique_ptr<Segment> active_;
+    SegmentPtr active_;
     std::size_t active_used_ = 0;
-    std::deque<std::unique_ptr<Segment>> full_;
-    std::vector<std::unique_ptr<Segment>> free_;
+    std::deque<SegmentPtr> full_;
+    std::vector<SegmentPtr> free_;
     std::uint64_t next_sequence_ = 1;
     unsigned next_file_ = 0;
     std::unique_ptr<event::Loop::Timer> sync_timer_;
     bool through_; // Promise::write_through
     std::unique_ptr<event::Loop::Timer> checkpoint_timer_;
     event::Condition changed_;
+};
+
+class Journal::Pin {
+public:
+    Pin() = default;
+    ~Pin()
+    {
+        if (segment_)
+            --segment_->pins;
+    }
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    [[nodiscard]] const RecordPlace& place() const { return place_; }
+
+private:
+    friend Journal;
+    SegmentPtr segment_; // none: never written
+    RecordPlace place_;
 };
 
 // --- for recovery, tools and tests ---
@@ -135,11 +173,14 @@ struct Record {
 // Every intact record of a segment that belongs to it (an overwritten older one ends the list).
 std::vector<Record> parse_segment(std::string_view bytes, std::uint64_t sequence);
 
+// The payload of one record, read where it stands. Nothing when no intact record of this id is there.
+std::optional<std::string> read_record(int fd, const RecordPlace& place, std::string_view id);
+
 // The position up to which a slot needs no replay, as its checkpoint file says.
 struct CheckpointMark {
     std::uint64_t live_sequence = 0; // records of segments before this one are in the files
     std::uint64_t live_offset = 0;   // and those of this one before this offset
-    std::int64_t monotonic_ns = 0;   // when the sync began
+    std::int64_t monotonic_ns = 0;   // no live record is older
     bool clean = false;              // no live record at all
 };
 std::optional<CheckpointMark> read_checkpoint(const std::string& slot);
@@ -152,12 +193,11 @@ struct SegmentFile {
 };
 // The segments of a slot by sequence; files without a valid header are left out.
 std::vector<SegmentFile> list_segments(const std::string& slot);
-// Slots under journal/: "journal/cleanup.0", ...
-std::vector<std::string> list_slots();
+// Slots under journal/ of one writer ("cleanup"), or of all: "journal/cleanup.0", ...
+std::vector<std::string> list_slots(std::string_view name = {});
 inline constexpr std::size_t kSegmentHeader = 4096;
 
-// The monotonic time (ns) before which no slot of this name has a live record; the maximum when none has any. A slot
-// whose writer died is checkpointed here.
+// The monotonic time (ns) before which no slot of this name has a live record; the maximum when none has any.
 std::int64_t oldest_live_record(std::string_view name);
 
 std::int64_t monotonic_ns();

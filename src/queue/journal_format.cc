@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "queue/checksum.h"
 #include "queue/journal.h"
+#include "queue/outcomes.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -136,6 +137,38 @@ std::vector<Record> parse_segment(std::string_view bytes, std::uint64_t sequence
     return records;
 }
 
+std::optional<std::string> read_record(int fd, const RecordPlace& place, std::string_view id)
+{
+    RecordHeader header;
+    const std::size_t around = sizeof header + id.size();
+    if (place.size < around || place.size > sizeof header + kMaxId + kMaxRecord + 8)
+        return std::nullopt;
+    std::string bytes;
+    std::size_t have = 0;
+    bytes.resize_and_overwrite(place.size, [&](char* into, std::size_t size) {
+        while (have < size) {
+            const ssize_t got = ::pread(fd, into + have, size - have, static_cast<off_t>(place.offset + have));
+            if (got < 0 && errno == EINTR)
+                continue;
+            if (got <= 0)
+                break;
+            have += static_cast<std::size_t>(got);
+        }
+        return have;
+    });
+    if (bytes.size() != place.size)
+        return std::nullopt;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (header.magic != kRecordMagic || header.id_size != id.size() || header.payload_size > bytes.size() - around)
+        return std::nullopt;
+    const std::string_view body = std::string_view(bytes).substr(sizeof header, id.size() + header.payload_size);
+    if (!body.starts_with(id) || record_checksum(header, body) != header.checksum)
+        return std::nullopt;
+    bytes.resize(around + header.payload_size);
+    bytes.erase(0, around);
+    return bytes;
+}
+
 std::optional<CheckpointMark> read_checkpoint(const std::string& slot)
 {
     const auto bytes = read_file(slot + "/checkpoint", 4096);
@@ -190,11 +223,13 @@ std::vector<SegmentFile> list_segments(const std::string& slot)
     return segments;
 }
 
-std::vector<std::string> list_slots()
+std::vector<std::string> list_slots(std::string_view name)
 {
     std::vector<std::string> slots;
-    for (const auto& name : names_in(std::string(kJournalDirectory)))
-        slots.push_back(std::string(kJournalDirectory) + "/" + name);
+    for (const auto& found : names_in(std::string(kJournalDirectory)))
+        if (!found.starts_with(kOutcomeLogs) &&
+            (name.empty() || (found.starts_with(name) && found.substr(name.size()).starts_with('.'))))
+            slots.push_back(std::string(kJournalDirectory) + "/" + found);
     return slots;
 }
 
@@ -207,21 +242,11 @@ std::int64_t monotonic_ns()
 
 std::int64_t oldest_live_record(std::string_view name)
 {
-    constexpr auto kNone = std::numeric_limits<std::int64_t>::max();
-    const std::string start = std::string(kJournalDirectory) + "/" + std::string(name) + ".";
-    std::int64_t oldest = kNone;
-    for (const auto& slot : list_slots()) {
-        if (!slot.starts_with(start))
-            continue;
+    std::int64_t oldest = std::numeric_limits<std::int64_t>::max();
+    for (const auto& slot : list_slots(name)) {
         const auto mark = read_checkpoint(slot);
-        if (mark && mark->clean)
-            continue;
-        oldest = std::min(oldest, mark ? mark->monotonic_ns : 0);
-        // Did its writer die? Only then the lock is free, and the checkpoint is ours to make.
-        const auto lock = open_file(slot + "/lock", O_RDWR);
-        const auto file = open_file(slot + "/checkpoint", O_RDWR | O_CREAT, 0600);
-        if (lock && file && ::flock(lock->get(), LOCK_EX | LOCK_NB) == 0 && ::syncfs(file->get()) == 0)
-            (void)write_checkpoint(file->get(), CheckpointMark{0, 0, monotonic_ns(), true}); // else: next time
+        if (!mark || !mark->clean)
+            oldest = std::min(oldest, mark ? mark->monotonic_ns : 0);
     }
     return oldest;
 }

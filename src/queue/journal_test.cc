@@ -1,6 +1,8 @@
 #include "queue/journal.h"
 #include "queue/journal_format.h"
+#include "queue/outcomes.h"
 #include "queue/queue_file.h"
+#include "queue/record_reader.h"
 #include "queue/recovery.h"
 
 #include <fcntl.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <limits>
 
 namespace facteur::queue {
 namespace {
@@ -149,6 +152,197 @@ TEST_F(JournalTest, RemovalsOutliveTheirWriter)
     const auto report = recover(spool_);
     ASSERT_TRUE(report.has_value());
     EXPECT_EQ(report->replayed, 0U);
+}
+
+event::Task<void> commit_pinned(Journal& journal, std::string id, std::size_t size,
+                                std::vector<std::shared_ptr<Journal::Pin>>& pins)
+{
+    pins.push_back(journal.append_pinned(RecordType::message, id, message(std::string(size, 'x'))));
+    const auto done = co_await journal.commit();
+    EXPECT_TRUE(done.has_value());
+}
+
+event::Task<void> close_journal(Journal& journal)
+{
+    co_await journal.close();
+}
+
+// The record is the message: segment after segment fills up and is checkpointed, and it stays where it is.
+TEST_F(JournalTest, PinnedRecordsStay)
+{
+    event::Loop loop;
+    event::WorkerPool pool(loop, 2);
+    std::vector<std::shared_ptr<Journal::Pin>> pins;
+    std::vector<std::shared_ptr<Journal::Pin>> others;
+    auto journal = Journal::open(
+        loop, pool,
+        {.name = "cleanup", .segment_size = 64 << 10, .checkpoint_after = event::milliseconds(5), .forget_before = {}});
+    ASSERT_TRUE(journal.has_value());
+    loop.run_until_done(commit_pinned(**journal, "KEEP001", 500, pins));
+    for (int i = 0; i < 100; ++i) {
+        loop.run_until_done(commit_pinned(**journal, fmt::format("PASS{:03}", i), 5000, others));
+        others.clear();
+    }
+    RecordReader reader;
+    EXPECT_EQ(reader.read(pins[0]->place(), "KEEP001"), message(std::string(500, 'x')));
+    EXPECT_FALSE(reader.read(pins[0]->place(), "OTHER01").has_value());
+    // While somebody needs it the slot is not clean, whatever is synced.
+    loop.run_until_done(close_journal(**journal));
+    EXPECT_NE(oldest_live_record("cleanup"), std::numeric_limits<std::int64_t>::max());
+    pins.clear();
+    loop.run_until_done(close_journal(**journal));
+    EXPECT_EQ(oldest_live_record("cleanup"), std::numeric_limits<std::int64_t>::max());
+}
+
+TEST_F(JournalTest, SegmentsWithoutPinsAreUsedAgain)
+{
+    event::Loop loop;
+    event::WorkerPool pool(loop, 2);
+    auto journal = Journal::open(
+        loop, pool,
+        {.name = "cleanup", .segment_size = 64 << 10, .checkpoint_after = event::milliseconds(5), .forget_before = {}});
+    std::vector<std::shared_ptr<Journal::Pin>> pins;
+    for (int i = 0; i < 400; ++i) {
+        loop.run_until_done(commit_pinned(**journal, fmt::format("PASS{:03}", i), 5000, pins));
+        if (pins.size() == 20)
+            pins.erase(pins.begin(), pins.begin() + 10);
+    }
+    EXPECT_LT(list_segments("journal/cleanup.0").size(), 20U);
+}
+
+// What a reader is given is checked to the last byte.
+TEST_F(JournalTest, DamagedRecordsAreNotRead)
+{
+    std::string record = encode_record(RecordType::message, "ABCDEF", "payload");
+    seal_records(record, 7);
+    const auto file = open_file("segment", O_RDWR | O_CREAT, 0600);
+    for (std::size_t i = 0; i < 32 + 6 + 7; ++i) {
+        std::string damaged = record;
+        damaged[i] ^= 4;
+        ASSERT_EQ(::pwrite(file->get(), damaged.data(), damaged.size(), 100), static_cast<ssize_t>(damaged.size()));
+        EXPECT_FALSE(read_record(file->get(), {"", 100, damaged.size()}, "ABCDEF")) << i;
+    }
+    ASSERT_EQ(::pwrite(file->get(), record.data(), record.size(), 100), static_cast<ssize_t>(record.size()));
+    EXPECT_EQ(read_record(file->get(), {"", 100, record.size()}, "ABCDEF"), "payload");
+    EXPECT_FALSE(read_record(file->get(), {"", 100, record.size() + 8}, "ABCDEF")) << "beyond the end of the file";
+    EXPECT_FALSE(read_record(file->get(), {"", 100, 16}, "ABCDEF"));
+    EXPECT_FALSE(read_record(file->get(), {"", 100, std::uint64_t{1} << 60}, "ABCDEF"));
+}
+
+TEST_F(JournalTest, OnlySegmentsAreOpenedForReading)
+{
+    std::filesystem::create_directories("journal/cleanup.0");
+    RecordReader reader;
+    for (const char* path :
+         {"/etc/passwd", "journal/../secret.seg", "journal/cleanup.0/lock", "deferred/ABCDEF", "journalx.seg"})
+        EXPECT_EQ(reader.read({path, 0, 100}, "ABCDEF").error().code, EINVAL) << path;
+}
+
+// A cleanup died: its slot is left alone by the next one, and emptied by the queue manager.
+TEST_F(JournalTest, AbandonedSlotsAreEmptied)
+{
+    event::Loop loop;
+    event::WorkerPool pool(loop, 2);
+    std::vector<std::shared_ptr<Journal::Pin>> pins;
+    {
+        auto dead = Journal::open(loop, pool, {.name = "cleanup", .segment_size = 64 << 10, .forget_before = {}});
+        for (const char* id : {"NEW0001", "GONE001", "FILED01", "PART001", "KNOWN01"})
+            loop.run_until_done(commit_pinned(**dead, id, 100, pins));
+    }
+    const std::string bytes = message(std::string(100, 'x'));
+    const std::uint64_t second = QueueFileHeader::parse(bytes)->status_offset() + 1;
+    auto ends = Journal::open(loop, pool,
+                              {.name = "qmgr",
+                               .segment_size = 64 << 10,
+                               .forget_before = [] { return std::int64_t{0}; },
+                               .promise = Journal::Options::Promise::write_through});
+    (*ends)->append(RecordType::removed, "GONE001", {});
+    (*ends)->append(RecordType::recipient_done, "PART001", {reinterpret_cast<const char*>(&second), 8});
+    (*ends)->write_through();
+    ASSERT_TRUE(make_queue_file(spool_, kHold, "FILED01", bytes).has_value());
+
+    EXPECT_TRUE(abandoned("cleanup"));
+    EXPECT_FALSE(abandoned("qmgr")) << "its writer lives";
+    const auto journalled = journalled_messages();
+    EXPECT_EQ(journalled.size(), 5U);
+    EXPECT_TRUE(journalled.contains("NEW0001") && journalled.contains("GONE001"));
+    auto next = Journal::open(loop, pool, {.name = "cleanup", .segment_size = 64 << 10, .forget_before = {}});
+    ASSERT_TRUE(next.has_value());
+    EXPECT_TRUE(std::filesystem::exists("journal/cleanup.1/lock"));
+
+    auto slots = AbandonedSlot::take_all("cleanup");
+    ASSERT_EQ(slots.size(), 1U);
+    EXPECT_TRUE(AbandonedSlot::take_all("cleanup").empty()) << "taken";
+    const auto orphans = slots[0].orphans(spool_);
+    EXPECT_EQ(orphans, (std::vector<std::string>{"KNOWN01", "NEW0001", "PART001"}));
+    Outcomes outcomes;
+    outcomes.done["NEW0001"].insert(0);
+    ASSERT_TRUE(slots[0].empty(spool_, {"NEW0001", "PART001"}, outcomes).has_value());
+    const auto states = [](const std::string& path) {
+        const auto file = QueueFile::open(path, O_RDONLY);
+        return file ? file->read_states().value_or("?") : "none";
+    };
+    EXPECT_EQ(states("incoming/NEW0001"), "DR");
+    EXPECT_EQ(states("incoming/PART001"), "RD");
+    EXPECT_EQ(states("hold/FILED01"), "RR");
+    for (const char* id : {"GONE001", "KNOWN01"})
+        EXPECT_EQ(states(std::string("incoming/") + id), "none") << id;
+    slots.clear();
+    EXPECT_FALSE(abandoned("cleanup"));
+}
+
+// An agent's queue manager died while it was at work.
+TEST_F(JournalTest, OutcomesAreReadAndForgotten)
+{
+    std::filesystem::create_directory("journal");
+    {
+        auto log = OutcomeLog::open();
+        ASSERT_TRUE(log.has_value()) << log.error().message();
+        log->taken("ABCDEF1");
+        log->done("ABCDEF2", 7);
+        const auto running = read_outcomes();
+        ASSERT_TRUE(running.has_value());
+        EXPECT_TRUE(running->outcomes.busy.contains("ABCDEF1"));
+        EXPECT_TRUE(running->finished.empty());
+        log->done("ABCDEF1", 0);
+    }
+    const auto over = read_outcomes();
+    ASSERT_TRUE(over.has_value());
+    EXPECT_TRUE(over->outcomes.busy.empty());
+    EXPECT_EQ(over->outcomes.done.at("ABCDEF1"), std::set<std::uint32_t>{0});
+    EXPECT_EQ(over->outcomes.done.at("ABCDEF2"), std::set<std::uint32_t>{7});
+    ASSERT_EQ(over->finished.size(), 1U);
+    {
+        auto log = OutcomeLog::open();
+        log->done("ABCDEF3", 1);
+    }
+    forget_outcomes(over->finished);
+    EXPECT_EQ(read_outcomes()->finished.size(), 1U) << "it grew since it was read";
+    forget_outcomes(read_outcomes()->finished);
+    EXPECT_TRUE(read_outcomes()->finished.empty());
+    EXPECT_TRUE(list_slots().empty()) << "such a log is no slot";
+}
+
+TEST(OutcomeFormat, OddLinesAreLeftOut)
+{
+    struct Case {
+        std::string_view text;
+        bool running;
+        std::size_t done;
+        std::size_t busy;
+    };
+    const Case cases[] = {
+        {"ABCDEF -\n", true, 0, 1},        {"ABCDEF -\n", false, 0, 0}, {"ABCDEF 1\nABCDEF 2\n", true, 1, 0},
+        {"ABCDEF 1", true, 0, 0},          {"ABCDEF\n", true, 0, 0},    {"../../x 1\n", true, 0, 0},
+        {"ABCDEF -1\n", true, 0, 0},       {"ABCDEF 1x\n", true, 0, 0}, {"ABCDEF 99999999999\n", true, 0, 0},
+        {"\n\n \nABCDEF 3\n", true, 1, 0},
+    };
+    for (const Case& c : cases) {
+        Outcomes outcomes;
+        outcomes.add(c.text, c.running);
+        EXPECT_EQ(outcomes.done.size(), c.done) << c.text;
+        EXPECT_EQ(outcomes.busy.size(), c.busy) << c.text;
+    }
 }
 
 TEST(JournalFormat, StopsAtStaleAndDamagedRecords)

@@ -9,10 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <map>
-#include <set>
 
 namespace facteur::queue {
 
@@ -20,18 +19,7 @@ namespace {
 
 using std::unexpected;
 
-// Where a message's bytes stand in the journal, and what is known of it besides.
-struct Journalled {
-    std::string segment;
-    std::uint64_t offset = 0;
-    std::size_t size = 0;
-};
-
-struct Replay {
-    std::map<std::string, Journalled> messages;
-    std::set<std::string> removed;
-    std::map<std::string, std::vector<std::uint64_t>> done;
-};
+constexpr std::size_t kMostOfSegment = std::size_t{1} << 30;
 
 std::expected<void, SystemError> read_slot(const std::string& slot, Replay& replay)
 {
@@ -41,7 +29,7 @@ std::expected<void, SystemError> read_slot(const std::string& slot, Replay& repl
     for (const auto& segment : list_segments(slot)) {
         if (mark && segment.sequence < mark->live_sequence)
             continue;
-        const auto bytes = read_file(segment.path, std::size_t{1} << 30);
+        const auto bytes = read_file(segment.path, kMostOfSegment);
         if (!bytes)
             return unexpected(bytes.error());
         for (const auto& record : parse_segment(*bytes, segment.sequence)) {
@@ -70,7 +58,8 @@ std::expected<void, SystemError> read_slot(const std::string& slot, Replay& repl
     return {};
 }
 
-std::expected<void, SystemError> write_again(const Spool& spool, const std::string& id, const Journalled& where)
+// The bytes of a message as the journal has them.
+std::expected<std::string, SystemError> read_back(const Replay::Place& where)
 {
     const auto segment = open_file(where.segment, O_RDONLY);
     if (!segment)
@@ -79,19 +68,22 @@ std::expected<void, SystemError> write_again(const Spool& spool, const std::stri
     if (::pread(segment->get(), bytes.data(), bytes.size(), static_cast<off_t>(where.offset)) !=
         static_cast<ssize_t>(bytes.size()))
         return unexpected(SystemError::last("read", where.segment));
+    return bytes;
+}
+
+std::expected<void, SystemError> write_again(const Spool& spool, const std::string& id, const Replay::Place& where)
+{
+    const auto bytes = read_back(where);
+    if (!bytes)
+        return unexpected(bytes.error());
     ::unlink(spool.path(kIncoming, id).c_str());
-    const auto file = spool.create(kIncoming, id);
-    if (!file)
-        return unexpected(file.error());
-    if (auto written = write_all(file->get(), bytes, id); !written)
-        return written;
-    if (::fchmod(file->get(), 0700) != 0)
-        return unexpected(SystemError::last("fchmod", id));
+    if (auto made = make_queue_file(spool, kIncoming, id, *bytes); !made)
+        return unexpected(made.error());
     return {};
 }
 
 // One message that the journal accepted and nothing marked as gone.
-std::expected<void, SystemError> restore(const Spool& spool, const std::string& id, const Journalled& where,
+std::expected<void, SystemError> restore(const Spool& spool, const std::string& id, const Replay::Place& where,
                                          RecoveryReport& report)
 {
     bool whole = false;
@@ -115,20 +107,6 @@ std::expected<void, SystemError> restore(const Spool& spool, const std::string& 
         return {};
     (damaged ? report.repaired : report.replayed) += 1;
     return write_again(spool, id, where);
-}
-
-void mark_done(const Spool& spool, const std::string& id, const std::vector<std::uint64_t>& offsets)
-{
-    const auto queue = spool.find(id);
-    if (!queue)
-        return;
-    const auto file = QueueFile::open(spool.path(*queue, id), O_RDWR);
-    if (!file)
-        return;
-    for (const auto offset : offsets)
-        if (offset >= file->header().status_offset() && offset < file->header().file_size())
-            if (const auto marked = mark_recipient_done(file->fd(), offset); !marked)
-                log::warning("{}: {}", id, marked.error().message());
 }
 
 // Files still in mode 0600 belong to sessions that ended before anything was promised.
@@ -171,7 +149,12 @@ std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
             ++report.removed;
         }
     for (const auto& [id, offsets] : replay.done)
-        mark_done(spool, id, offsets);
+        mark_in_file(spool, id, offsets, {});
+    const auto after = read_outcomes();
+    if (!after)
+        return unexpected(after.error());
+    for (const auto& [id, numbers] : after->outcomes.done)
+        mark_in_file(spool, id, {}, numbers);
     if (auto swept = remove_unfinished(spool, report); !swept)
         return unexpected(swept.error());
 
@@ -185,7 +168,151 @@ std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
         if (auto written = write_checkpoint(file->get(), {0, 0, monotonic_ns(), true}); !written)
             return unexpected(written.error());
     }
+    forget_outcomes(after->finished);
     return report;
+}
+
+// --- while the instance runs ---
+
+bool abandoned(std::string_view name)
+{
+    return !AbandonedSlot::take_all(name).empty();
+}
+
+std::expected<Replay, SystemError> read_slots(std::string_view name)
+{
+    Replay replay;
+    for (const auto& slot : list_slots(name))
+        if (auto read = read_slot(slot, replay); !read)
+            return unexpected(read.error());
+    return replay;
+}
+
+std::set<std::string, std::less<>> journalled_messages()
+{
+    std::set<std::string, std::less<>> ids;
+    for (const auto& slot : list_slots())
+        for (const auto& segment : list_segments(slot))
+            if (const auto bytes = read_file(segment.path, kMostOfSegment))
+                for (const auto& record : parse_segment(*bytes, segment.sequence))
+                    if (record.type != RecordType::recipient_done)
+                        ids.insert(record.id);
+    return ids;
+}
+
+std::vector<AbandonedSlot> AbandonedSlot::take_all(std::string_view name)
+{
+    std::vector<AbandonedSlot> taken;
+    for (const auto& slot : list_slots(name)) {
+        const auto mark = read_checkpoint(slot);
+        if (mark && mark->clean)
+            continue;
+        auto lock = open_file(slot + "/lock", O_RDWR | O_CREAT, 0600);
+        if (!lock || ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0)
+            continue;
+        // Its writer may have left it clean a moment ago.
+        if (const auto now = read_checkpoint(slot); !now || !now->clean)
+            taken.push_back(AbandonedSlot(slot, std::move(*lock)));
+    }
+    return taken;
+}
+
+std::expected<std::vector<std::string>, SystemError> AbandonedSlot::orphans(const Spool& spool) const
+{
+    Replay own;
+    if (auto read = read_slot(slot_, own); !read)
+        return unexpected(read.error());
+    const auto gone = read_slots("qmgr");
+    if (!gone)
+        return unexpected(gone.error());
+    std::vector<std::string> ids;
+    for (const auto& [id, place] : own.messages)
+        if (!gone->removed.contains(id) && !spool.find(id))
+            ids.push_back(id);
+    return ids;
+}
+
+std::expected<void, SystemError> AbandonedSlot::empty(const Spool& spool, const std::vector<std::string>& ids,
+                                                      const Outcomes& outcomes) const
+{
+    Replay own;
+    if (auto read = read_slot(slot_, own); !read)
+        return unexpected(read.error());
+    const auto known = read_slots("qmgr");
+    if (!known)
+        return unexpected(known.error());
+    for (const auto& id : ids) {
+        const auto found = own.messages.find(id);
+        if (found == own.messages.end() || known->removed.contains(id))
+            continue;
+        auto bytes = read_back(found->second);
+        if (!bytes)
+            return unexpected(bytes.error());
+        const auto offsets = known->done.find(id);
+        const auto numbers = outcomes.done.find(id);
+        mark_done(*bytes, offsets == known->done.end() ? std::vector<std::uint64_t>{} : offsets->second,
+                  numbers == outcomes.done.end() ? std::set<std::uint32_t>{} : numbers->second);
+        if (const auto made = make_queue_file(spool, kIncoming, id, *bytes); !made && made.error().code != EEXIST)
+            return unexpected(made.error());
+    }
+    const auto file = open_file(slot_ + "/checkpoint", O_RDWR | O_CREAT, 0600);
+    if (!file)
+        return unexpected(file.error());
+    if (::syncfs(file->get()) != 0)
+        return unexpected(SystemError::last("syncfs", slot_));
+    return write_checkpoint(file->get(), {0, 0, monotonic_ns(), true});
+}
+
+void mark_done(std::string& file, const std::vector<std::uint64_t>& offsets, const std::set<std::uint32_t>& numbers)
+{
+    const auto header = QueueFileHeader::parse(file);
+    if (!header || header->file_size() != file.size())
+        return;
+    const auto mark = [&](std::uint64_t offset) {
+        if (offset >= header->status_offset() && offset < file.size())
+            file[offset] = static_cast<char>(RecipientState::done);
+    };
+    std::ranges::for_each(offsets, mark);
+    for (const auto number : numbers)
+        mark(header->status_offset() + number);
+}
+
+void mark_in_file(const Spool& spool, std::string_view id, const std::vector<std::uint64_t>& offsets,
+                  const std::set<std::uint32_t>& numbers)
+{
+    const auto queue = spool.find(id);
+    if (!queue)
+        return;
+    const auto file = QueueFile::open(spool.path(*queue, id), O_RDWR);
+    if (!file)
+        return;
+    const std::uint64_t first = file->header().status_offset();
+    const auto mark = [&](std::uint64_t offset) {
+        if (offset >= first && offset < file->header().file_size())
+            if (const auto marked = mark_recipient_done(file->fd(), offset); !marked)
+                log::warning("{}: {}", id, marked.error().message());
+    };
+    std::ranges::for_each(offsets, mark);
+    for (const auto number : numbers)
+        mark(first + number);
+}
+
+std::expected<UniqueFd, SystemError> make_queue_file(const Spool& spool, std::string_view queue, std::string_view id,
+                                                     std::string_view bytes)
+{
+    auto file = spool.create(queue, id);
+    if (!file)
+        return unexpected(file.error());
+    std::expected<void, SystemError> done = write_all(file->get(), bytes, id);
+    if (done && ::flock(file->get(), LOCK_SH | LOCK_NB) != 0)
+        done = unexpected(SystemError::last("lock", std::string(id)));
+    if (done && ::fchmod(file->get(), 0700) != 0)
+        done = unexpected(SystemError::last("fchmod", std::string(id)));
+    if (!done) {
+        ::unlink(spool.path(queue, id).c_str());
+        return unexpected(done.error());
+    }
+    return file;
 }
 
 } // namespace facteur::queue

@@ -7,13 +7,17 @@
 #include "mail/date.h"
 #include "queue/journal.h"
 #include "queue/queue_file.h"
+#include "queue/record_reader.h"
+#include "queue/recovery.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <map>
+#include <set>
 
 namespace facteur::cleanup {
 
@@ -23,6 +27,7 @@ using ipc::Channel;
 using ipc::Request;
 
 constexpr std::chrono::seconds kSlowFor{1}; // after the queue manager said that it is behind
+constexpr int kNoticeAttempts = 10;         // a second apart; then the message gets its file without being asked for it
 
 // A message whose content is still coming: who sends it, and under which id.
 using StreamKey = std::pair<const Channel*, std::string>;
@@ -67,6 +72,8 @@ public:
             from->answer_refused(request);
     }
 
+    void retire() override { retiring_ = true; }
+
     event::Task<void> drain() override
     {
         while (notices_ > 0)
@@ -82,9 +89,12 @@ private:
             answer(request, *from, "", verdict(ipc::SUBMIT_BAD), 0);
             co_return;
         }
-        if (request.repeated && already_stored(submit.queue_id())) {
-            answer(request, *from, submit.queue_id(), verdict(ipc::SUBMIT_OK), 0);
-            co_return;
+        if (request.repeated) {
+            const bool stored = co_await already_stored(submit.queue_id());
+            if (stored) {
+                answer(request, *from, submit.queue_id(), verdict(ipc::SUBMIT_OK), 0);
+                co_return;
+            }
         }
         forget_lost_streams();
         const bool last = submit.last();
@@ -129,17 +139,38 @@ private:
         // While the queue manager is behind, clients wait a little: mail then leaves first (in_flow_delay).
         if (process_->loop.now() < slow_until_)
             co_await process_->loop.sleep(settings_.in_flow_delay);
-        Verdict result = submission->finish();
+        Verdict result = submission->finish(queue_file());
+        Pin pin;
         if (result.ok() && !submission->discarded()) {
-            result = co_await make_durable(*submission);
+            result = co_await make_durable(*submission, pin);
         } else if (!result.ok() && submission->bounce_on_failure() && result.status != ipc::SUBMIT_WRITE &&
                    result.status != ipc::SUBMIT_DEFER) {
             result = co_await return_to_sender(*submission, result);
         }
         answer(request, *from, submission->queue_id(), result, submission->content_size());
         // Told after the answer: should we die in between, the answer is not asked for again when the message is gone.
-        if (result.ok() && submission->stored())
-            event::spawn(tell_qmgr(submission));
+        if (!result.ok() || submission->discarded())
+            co_return;
+        if (pin)
+            event::spawn(hand_over(submission->arrival(), std::move(pin)));
+        else if (submission->stored())
+            event::spawn(tell_qmgr(submission->arrival()));
+    }
+
+    // Whether a message can count on a file later. Where the directory takes none, mail is refused as ever. Looked at
+    // once a second at most.
+    QueueFile queue_file()
+    {
+        constexpr std::uint64_t kFewFiles = 1000;
+        if (const auto now = process_->loop.now(); now >= room_due_) {
+            room_due_ = now + std::chrono::seconds(1);
+            struct statvfs room{};
+            const std::string incoming(queue::kIncoming);
+            room_for_files_ = ::access(incoming.c_str(), W_OK | X_OK) == 0 && ::statvfs(incoming.c_str(), &room) == 0 &&
+                              (room.f_files == 0 || room.f_favail > kFewFiles) &&
+                              room.f_bavail > 8 * kMaxWithoutFile / room.f_frsize;
+        }
+        return room_for_files_ ? QueueFile::when_needed : QueueFile::at_once;
     }
 
     // The rules as they are; looked at once a second at most.
@@ -155,25 +186,45 @@ private:
         return rules_->rules().empty() ? nullptr : &*rules_;
     }
 
-    // The client asks again because an earlier cleanup died. What that one had stored is stored; what it had only begun
-    // is in the way of the new file.
-    bool already_stored(const std::string& id) const
+    // The client asks again because an earlier cleanup died. What that one had stored is stored, as a file or in its
+    // journal; what it had only begun is in the way of the new file.
+    event::Task<bool> already_stored(std::string id)
     {
-        const auto queue = spool_->find(id);
-        if (!queue)
-            return false;
-        struct stat status{};
-        if (::stat(spool_->path(*queue, id).c_str(), &status) == 0 && (status.st_mode & S_IXUSR) != 0)
-            return true;
-        if (const auto removed = spool_->remove(*queue, id); !removed)
-            log::warning("{}: {}", id, removed.error().message());
-        return false;
+        if (const auto queue = spool_->find(id)) {
+            struct stat status{};
+            if (::stat(spool_->path(*queue, id).c_str(), &status) == 0 && (status.st_mode & S_IXUSR) != 0)
+                co_return true;
+            if (const auto removed = spool_->remove(*queue, id); !removed)
+                log::warning("{}: {}", id, removed.error().message());
+        }
+        // The journals as they are from now on: one reading serves all who came before it began.
+        const std::uint64_t wanted = ++readings_wanted_;
+        while (readings_done_ < wanted) {
+            if (reading_) {
+                co_await process_->loop.sleep(event::milliseconds(5));
+                continue;
+            }
+            reading_ = true;
+            const std::uint64_t serves = readings_wanted_;
+            journalled_ = co_await process_->pool.run([] { return queue::journalled_messages(); });
+            readings_done_ = serves;
+            reading_ = false;
+        }
+        co_return journalled_.contains(id);
     }
 
-    event::Task<Verdict> make_durable(Submission& submission)
+    using Pin = std::shared_ptr<queue::Journal::Pin>;
+
+    // `pin` is set when the journal's record is the message; else it has its file.
+    event::Task<Verdict> make_durable(Submission& submission, Pin& pin)
     {
         std::expected<void, SystemError> flushed;
-        if (submission.in_memory() && submission.file_bytes().size() <= queue::kMaxRecord) {
+        if (!submission.has_file()) {
+            pin = journal_->append_pinned(queue::RecordType::message, submission.queue_id(), submission.file_bytes());
+            flushed = co_await journal_->commit();
+            if (!flushed)
+                pin.reset();
+        } else if (submission.in_memory() && submission.file_bytes().size() <= queue::kMaxRecord) {
             journal_->append(queue::RecordType::message, submission.queue_id(), submission.file_bytes());
             flushed = co_await journal_->commit();
         } else {
@@ -183,6 +234,8 @@ private:
             log::warning("{}: {}", submission.queue_id(), flushed.error().message());
             co_return verdict(ipc::SUBMIT_WRITE);
         }
+        if (pin)
+            co_return verdict(ipc::SUBMIT_OK);
         Verdict published = submission.publish();
         co_return published;
     }
@@ -209,16 +262,98 @@ private:
     }
 
     // qmgr would find the file by itself at its next scan; this makes it now. Repeated until qmgr has it.
-    event::Task<void> tell_qmgr(std::shared_ptr<Submission> submission)
+    event::Task<void> tell_qmgr(ipc::Arrived arrival)
     {
         ++notices_;
         ipc::ArrivedReply reply;
-        const auto told = co_await qmgr_->call(ipc::Method::arrived, submission->arrival(), reply);
+        const auto told = co_await qmgr_->call(ipc::Method::arrived, arrival, reply);
         if (!told)
-            log::warning("{}: queue manager not told: {}", submission->queue_id(), ipc::to_string(told.error()));
-        else if (reply.behind())
-            slow_until_ = process_->loop.now() + kSlowFor;
+            log::warning("{}: queue manager not told: {}", arrival.queue_id(), ipc::to_string(told.error()));
+        else
+            heed(reply);
         --notices_;
+    }
+
+    // A message that is a record only: kept until qmgr says that it is gone or has its file. When qmgr does not answer
+    // it gets its file here.
+    event::Task<void> hand_over(ipc::Arrived arrival, Pin pin)
+    {
+        ++notices_;
+        const queue::RecordPlace& place = pin->place();
+        arrival.mutable_record()->set_segment(place.path);
+        arrival.mutable_record()->set_offset(place.offset);
+        arrival.mutable_record()->set_size(place.size);
+        ipc::ArrivedReply reply;
+        for (int attempt = 0;; ++attempt) {
+            const auto told =
+                co_await qmgr_->call(ipc::Method::arrived, arrival, reply, {}, ipc::Client::Repeat::never);
+            if (told)
+                break;
+            arrival.set_again(true);
+            if (told.error() == ipc::IpcError::refused || retiring_ || attempt >= kNoticeAttempts) {
+                log::warning("{}: queue manager not told: {}", arrival.queue_id(), ipc::to_string(told.error()));
+                reply.set_make_file(true);
+                break;
+            }
+            co_await process_->loop.sleep(std::chrono::seconds(1));
+        }
+        heed(reply);
+        if (reply.make_file()) {
+            const bool made = co_await make_file(arrival, place);
+            if (made) {
+                pin.reset();
+                arrival.clear_record();
+                co_await tell_qmgr(arrival);
+            } else {
+                stranded_.push_back(std::move(pin));
+            }
+        }
+        --notices_;
+    }
+
+    // Until it works: the message was promised, and what hinders may pass. False: we have to end before; the record
+    // stays for the next start.
+    event::Task<bool> make_file(const ipc::Arrived& arrival, const queue::RecordPlace& place)
+    {
+        const std::string& id = arrival.queue_id();
+        for (;;) {
+            co_await learn_what_is_gone();
+            if (gone_ && gone_->removed.contains(id))
+                co_return true;
+            auto bytes = gone_ ? records_.read(place, id) : std::unexpected(gone_.error());
+            if (bytes)
+                if (const auto done = gone_->done.find(id); done != gone_->done.end())
+                    queue::mark_done(*bytes, done->second, {});
+            const auto made =
+                bytes ? queue::make_queue_file(*spool_, queue::kIncoming, id, *bytes) : std::unexpected(bytes.error());
+            if (made)
+                co_return true;
+            log::warning("{}: {}", id, made.error().message());
+            room_for_files_ = false; // the next ones are refused rather than kept like this
+            room_due_ = process_->loop.now() + std::chrono::seconds(10);
+            if (retiring_)
+                co_return false;
+            co_await process_->loop.sleep(std::chrono::seconds(5));
+        }
+    }
+
+    // What a queue manager that does not answer had noted. As of a second ago at most.
+    event::Task<void> learn_what_is_gone()
+    {
+        while (learning_)
+            co_await process_->loop.sleep(event::milliseconds(20));
+        if (const auto now = process_->loop.now(); now >= gone_due_) {
+            learning_ = true;
+            gone_ = co_await process_->pool.run([] { return queue::read_slots("qmgr"); });
+            gone_due_ = process_->loop.now() + std::chrono::seconds(1);
+            learning_ = false;
+        }
+    }
+
+    void heed(const ipc::ArrivedReply& reply)
+    {
+        if (reply.behind())
+            slow_until_ = process_->loop.now() + kSlowFor;
     }
 
     // Local submission cannot be refused any more: the sender gets a notice instead (sendmail already said yes).
@@ -279,7 +414,19 @@ private:
     std::unique_ptr<ipc::Client> qmgr_;
     std::unique_ptr<ipc::Client> bounce_;
     std::map<StreamKey, Stream> streams_;
+    queue::RecordReader records_;
+    std::expected<queue::Replay, SystemError> gone_;
+    event::Clock::time_point gone_due_{};
+    bool learning_ = false;
+    bool room_for_files_ = true;
+    event::Clock::time_point room_due_{};
+    std::set<std::string, std::less<>> journalled_;
+    std::uint64_t readings_wanted_ = 0;
+    std::uint64_t readings_done_ = 0;
+    bool reading_ = false;
+    std::vector<Pin> stranded_; // promised, but no file could be made: kept for the next start
     int notices_ = 0;
+    bool retiring_ = false;
     std::optional<queue::StandingRules> rules_;
     event::Clock::time_point rules_due_{};
     event::Clock::time_point slow_until_{};

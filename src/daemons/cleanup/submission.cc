@@ -281,7 +281,7 @@ std::uint32_t Submission::content_flags() const
            (facts.header_8bit ? queue::content_flag::eight_bit_headers : 0);
 }
 
-Verdict Submission::finish()
+Verdict Submission::finish(QueueFile file)
 {
     pass_->finish();
     const auto& facts = pass_->facts();
@@ -300,13 +300,16 @@ Verdict Submission::finish()
     content_size_ = facts.stored_bytes;
     if (discarded_)
         return verdict(ipc::SUBMIT_OK);
-    return in_memory() ? write_whole() : write_rest();
+    return in_memory() ? write_whole(file) : write_rest();
 }
 
-Verdict Submission::write_whole()
+Verdict Submission::write_whole(QueueFile file)
 {
     file_bytes_ = queue::encode_queue_file(pass_->output(), request_.envelope(), content_flags());
     status_offset_ = file_bytes_.size() - static_cast<std::size_t>(request_.envelope().recipients_size());
+    if (file == QueueFile::when_needed && queue_ == queue::kIncoming && file_bytes_.size() <= kMaxWithoutFile &&
+        request_.envelope().recipients_size() <= kMaxRecipientsWithoutFile)
+        return verdict(ipc::SUBMIT_OK);
     if (!create_file())
         return verdict(ipc::SUBMIT_WRITE);
     if (!write_at(file_.get(), file_bytes_, 0))

@@ -18,6 +18,11 @@ namespace facteur::cleanup {
 
 inline constexpr std::size_t kMaxInMemory = 256 << 10;
 
+// A message up to these sizes may begin its life without a queue file: most such mail leaves at once.
+inline constexpr std::size_t kMaxWithoutFile = 128 << 10;
+inline constexpr int kMaxRecipientsWithoutFile = 50;
+enum class QueueFile { at_once, when_needed };
+
 // The verdict on a message, as SubmitReply says it.
 struct Verdict {
     ipc::SubmitStatus status = ipc::SUBMIT_OK;
@@ -36,14 +41,15 @@ public:
 
     // The next bytes of content. After the first failure the rest is ignored.
     void push(std::string_view bytes);
-    // All content is there: completes headers and envelope, and has the file written. Not yet durable.
-    Verdict finish();
+    // All content is there: completes headers and envelope, and writes the file. Not yet durable.
+    Verdict finish(QueueFile file);
     // Makes the written file a message: mode 0700. After this the destructor leaves it alone.
     Verdict publish();
 
     // --- after finish() ---
     [[nodiscard]] const std::string& queue_id() const { return request_.queue_id(); }
     [[nodiscard]] bool in_memory() const { return streamed_ == 0; }
+    [[nodiscard]] bool has_file() const { return static_cast<bool>(file_); }
     [[nodiscard]] std::string_view file_bytes() const { return file_bytes_; } // when in_memory()
     [[nodiscard]] int fd() const { return file_.get(); }
     [[nodiscard]] std::string_view queue() const { return queue_; }
@@ -61,7 +67,7 @@ private:
     Verdict check_facts() const;
     Verdict complete_envelope();
     Verdict obey_standing_rules();
-    Verdict write_whole();
+    Verdict write_whole(QueueFile file);
     Verdict write_rest();
     void spill();
     bool create_file();

@@ -12,6 +12,7 @@ public:
         for (int i = 0; i < delivery.recipient_count(); ++i)
             co_await delivery.sent(i, "none", agent::make_dsn("2.0.0", delivery.nexthop()));
     }
+    [[nodiscard]] bool needs_content() const override { return false; }
 };
 
 std::unique_ptr<agent::Agent> make()

@@ -29,6 +29,8 @@ public:
         }
     }
 
+    [[nodiscard]] bool needs_content() const override { return false; }
+
 private:
     bool defers_ = false;
 };

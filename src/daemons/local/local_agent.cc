@@ -40,8 +40,9 @@ Settings read_settings(const config::Config& config)
 std::string read_headers(const agent::Delivery& delivery)
 {
     constexpr std::uint64_t kEnough = 128 << 10;
-    const auto content = delivery.read_content(0, std::min<std::uint64_t>(delivery.request().content_size(), kEnough));
-    return content.value_or("");
+    const queue::Content content = delivery.content();
+    std::string headers;
+    return content.read(0, std::min<std::uint64_t>(content.size, kEnough), headers) ? headers : std::string();
 }
 
 std::int64_t now_micros()
@@ -218,8 +219,9 @@ event::Task<void> LocalAgent::forward(Expansion& expansion)
     const agent::Delivery& delivery = expansion.delivery;
     const queue::Recipient& first = delivery.recipient(expansion.index);
     const Step whole{.local = {}, .recipient = first, .from_alias = {}, .sender = {}};
-    const auto content =
-        co_await writer_->pool().run([&] { return delivery.read_content(0, delivery.request().content_size()); });
+    std::string content;
+    const queue::Content source = delivery.content();
+    const auto content_read = co_await writer_->pool().run([&] { return source.read(0, source.size, content); });
     for (const auto& [sender, forward] : expansion.forwards) {
         const std::int64_t now = now_micros();
         const std::string id = ids_->next();
@@ -254,8 +256,8 @@ event::Task<void> LocalAgent::forward(Expansion& expansion)
         }
         ipc::SubmitReply reply;
         std::expected<void, ipc::IpcError> called = std::unexpected(ipc::IpcError::malformed);
-        if (content)
-            called = co_await cleanup_->call(ipc::Method::submit, submit, reply, *content, ipc::Client::Repeat::never);
+        if (content_read)
+            called = co_await cleanup_->call(ipc::Method::submit, submit, reply, content, ipc::Client::Repeat::never);
         if (called && reply.status() == ipc::SUBMIT_OK)
             co_await expansion.sent(whole, "forwarded as " + id);
         else

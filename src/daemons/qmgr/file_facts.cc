@@ -48,7 +48,7 @@ FileFacts read_facts(const queue::Spool& spool, Place place, std::string id)
     facts.next_try_seconds = file->modified_seconds();
     facts.expire_now = (status.st_mode & queue::kExpiredMode) != 0 || envelope->expired_by_admin();
     facts.fresh = now_seconds() - status.st_mtime < kSettling;
-    if (place == Place::active) // the lock ends with this descriptor
+    if (place == Place::active || place == Place::incoming) // the lock ends with this descriptor
         facts.busy = ::flock(file->fd(), LOCK_EX | LOCK_NB) != 0;
     const auto reasons = place == Place::deferred ? deferral_reasons(spool, facts.id) : agent::Reasons{};
     for (int i = 0; i < envelope->recipients_size(); ++i) {

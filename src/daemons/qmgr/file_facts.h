@@ -27,7 +27,7 @@ struct FileFacts {
     std::int64_t next_try_seconds = 0;
     std::uint64_t size = 0;
     bool expire_now = false; // postsuper -e marked it
-    bool busy = false;       // in the active queue, and an agent works on it
+    bool busy = false;       // an agent works on it
     bool fresh = false;      // changed within the last seconds
     std::vector<Recipient> pending;
 };

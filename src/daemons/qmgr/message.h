@@ -2,7 +2,9 @@
 // reason, so that a listing of a million needs no file; what delivery needs hangs off `active`.
 #pragma once
 
+#include "base/fd.h"
 #include "daemons/qmgr/shared_text.h"
+#include "queue/journal.h"
 #include "queue/queue_file.pb.h"
 
 #include <cstdint>
@@ -11,6 +13,10 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace facteur::ipc {
+class ArrivedReply;
+}
 
 namespace facteur::qmgr {
 
@@ -26,6 +32,12 @@ enum class Place : std::uint8_t {
 };
 std::string_view queue_name(Place place);
 
+// A message without a queue file: what stands for it, and how cleanup is told that it is not needed there any more.
+struct Fileless {
+    queue::RecordPlace record;
+    std::function<void(const ipc::ArrivedReply&)> answer;
+};
+
 // A message being delivered.
 struct Active {
     queue::Envelope envelope; // with all recipients of the file
@@ -35,6 +47,9 @@ struct Active {
     std::uint64_t status_offset = 0;
     std::int64_t since_microseconds = 0; // when it entered the active queue
     int open_entries = 0;                // groups of recipients that agents have, or that wait for one
+    int with_agents = 0;                 // of these, the ones that agents have
+    std::unique_ptr<Fileless> fileless;  // there is no queue file
+    UniqueFd kept;                       // the file was made while agents had the message: locked and marked for them
     bool resolving = false;
     bool some_deferred = false;
     bool answer_lost = false;      // an agent died with recipients of this message: try again soon

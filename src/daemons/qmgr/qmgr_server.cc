@@ -5,6 +5,7 @@
 #include "daemons/qmgr/explain.h"
 #include "daemons/qmgr/now.h"
 #include "daemons/qmgr/queue_manager.h"
+#include "queue/recovery.h"
 
 #include <fcntl.h>
 
@@ -34,12 +35,13 @@ public:
         queue::Journal::Options options{.name = "qmgr", .segment_size = 4 << 20};
         options.forget_before = [] { return queue::oldest_live_record("cleanup"); };
         options.promise = queue::Journal::Options::Promise::write_through;
+        const bool after_loss = queue::abandoned("qmgr");
         auto journal = queue::Journal::open(process.loop, process.pool, std::move(options));
         if (!journal)
             return std::unexpected(journal.error().message());
-        manager_ = std::make_unique<QueueManager>(process.loop, process.config, settings_, *spool_, *priorities_,
-                                                  std::move(*journal));
-        event::spawn(scan(true));
+        manager_ = std::make_unique<QueueManager>(process.loop, process.pool, process.config, settings_, *spool_,
+                                                  *priorities_, std::move(*journal));
+        event::spawn(begin(after_loss));
         event::spawn(watch_incoming());
         return {};
     }
@@ -52,10 +54,14 @@ public:
         switch (request.method) {
         case ipc::Method::arrived: {
             ipc::Arrived arrival;
-            ipc::ArrivedReply reply;
-            if (request.parse(arrival) && queue::valid_queue_id(arrival.queue_id()))
-                reply.set_behind(manager_->arrived(std::move(arrival)) == QueueManager::Pace::behind);
-            from->answer(request, reply);
+            if (!request.parse(arrival) || !queue::valid_queue_id(arrival.queue_id())) {
+                from->answer(request, ipc::ArrivedReply());
+                break;
+            }
+            request.message.clear();
+            manager_->arrived(std::move(arrival), [request = std::move(request), from](const ipc::ArrivedReply& reply) {
+                from->answer(request, reply);
+            });
             break;
         }
         case ipc::Method::queue_change: {
@@ -73,10 +79,12 @@ public:
             break;
         case ipc::Method::explain: {
             ipc::ExplainRequest wanted;
-            if (request.parse(wanted))
+            if (request.parse(wanted)) {
+                manager_->make_file_of(wanted.queue_id());
                 from->answer(request, explain(wanted, manager_->index(), manager_->scheduler()));
-            else
+            } else {
                 from->answer_refused(request);
+            }
             break;
         }
         default:
@@ -98,6 +106,16 @@ public:
     event::Task<void> drain() override { co_await manager_->drain(); }
 
 private:
+    event::Task<void> begin(bool after_loss)
+    {
+        // Agents note what they have and had of the queue manager that died; then it is our turn.
+        if (after_loss) {
+            co_await process_->loop.sleep(event::milliseconds(1500));
+            co_await manager_->settle_losses();
+        }
+        co_await scan(true);
+    }
+
     // Meets every file of the queue, a batch a turn, so that mail flows while a large queue is being read.
     event::Task<void> scan(bool at_start)
     {
@@ -125,6 +143,7 @@ private:
         constexpr event::milliseconds kEvery{5000};
         for (;;) {
             co_await process_->loop.sleep(kEvery);
+            co_await manager_->settle_losses();
             if (!scanning_)
                 co_await scan_queue(Place::incoming, Settled::only);
         }

@@ -16,10 +16,11 @@
 
 namespace facteur::qmgr {
 
-QueueManager::QueueManager(event::Loop& loop, const config::Config& config, const Settings& settings,
-                           const queue::Spool& spool, Priorities& priorities, std::unique_ptr<queue::Journal> journal)
-    : loop_(loop), settings_(settings), spool_(spool), priorities_(priorities), journal_(std::move(journal)),
-      scheduler_(loop, config, settings, *this), rewrite_(loop, settings.rewrite_socket),
+QueueManager::QueueManager(event::Loop& loop, event::WorkerPool& pool, const config::Config& config,
+                           const Settings& settings, const queue::Spool& spool, Priorities& priorities,
+                           std::unique_ptr<queue::Journal> journal)
+    : loop_(loop), pool_(pool), settings_(settings), spool_(spool), priorities_(priorities),
+      journal_(std::move(journal)), scheduler_(loop, config, settings, *this), rewrite_(loop, settings.rewrite_socket),
       bounce_(loop, settings.bounce_socket), defer_(loop, settings.defer_socket), trace_(loop, settings.trace_socket)
 {
 }
@@ -36,18 +37,30 @@ Place place_of(std::string_view queue)
 
 // --- coming in ---
 
-QueueManager::Pace QueueManager::arrived(ipc::Arrived arrival)
+void QueueManager::arrived(ipc::Arrived arrival, Answer answer)
 {
-    const Pace pace = waiting_.empty() ? Pace::keeps_up : Pace::behind;
-    if (index_.find(arrival.queue_id()))
-        return pace; // told twice, or a scan was faster
+    const bool full = active_count_ >= settings_.active_limit || draining_;
+    const bool known = index_.find(arrival.queue_id()) != nullptr;
+    ipc::ArrivedReply reply;
+    reply.set_behind(!waiting_.empty() || full);
+    if (arrival.has_record() && arrival.again() && !draining_) {
+        returned_.push_back({std::move(arrival), std::move(answer)});
+        look_again();
+        return;
+    }
+    // Only what goes out now can do without a file, and only while files can be made. (Known: another message has the
+    // same id. It waits for its turn.)
+    reply.set_make_file(arrival.has_record() && (full || known || event::Clock::now() < files_fail_until_));
+    if (known || reply.make_file()) { // told twice, or a scan was faster
+        answer(reply);
+        return;
+    }
     const MessagePtr message = index_.add(arrival.queue_id());
     message->sender = SharedText(arrival.envelope().sender());
     message->arrival_seconds = arrival.envelope().arrival_seconds();
     message->expire_now = arrival.envelope().expired_by_admin();
     message->size = arrival.content_size();
     message->place = arrival.hold() ? Place::hold : Place::incoming;
-    const bool full = active_count_ >= settings_.active_limit || draining_;
     if (arrival.hold() || full) {
         std::vector<PendingRecipient> pending;
         for (const auto& recipient : arrival.envelope().recipients())
@@ -55,7 +68,8 @@ QueueManager::Pace QueueManager::arrived(ipc::Arrived arrival)
         message->set_pending(pending);
         if (!arrival.hold())
             waiting_.push_back(message);
-        return full ? Pace::behind : pace;
+        answer(reply);
+        return;
     }
     auto active = std::make_unique<Active>();
     active->envelope.Swap(arrival.mutable_envelope());
@@ -63,8 +77,16 @@ QueueManager::Pace QueueManager::arrived(ipc::Arrived arrival)
     active->content_size = arrival.content_size();
     active->content_flags = arrival.content_flags();
     active->status_offset = arrival.status_offset();
+    if (!arrival.has_record()) {
+        answer(reply);
+        activate(message, std::move(active));
+        return;
+    }
+    const auto& record = arrival.record();
+    active->fileless =
+        std::make_unique<Fileless>(Fileless{{record.segment(), record.offset(), record.size()}, std::move(answer)});
     activate(message, std::move(active));
-    return pace;
+    keep_without_file(message);
 }
 
 bool QueueManager::knows(Place place, const std::string& id, std::uint32_t round)
@@ -85,6 +107,9 @@ bool QueueManager::knows(Place place, const std::string& id, std::uint32_t round
 void QueueManager::met(const FileFacts& facts, std::uint32_t round)
 {
     if (facts.state == FileFacts::State::gone || index_.find(facts.id))
+        return;
+    // Left by a queue manager that ended while agents were at it: theirs until they are done.
+    if (facts.place == Place::incoming && facts.busy)
         return;
     const MessagePtr message = index_.add(facts.id);
     message->seen_in_scan = round;
@@ -171,7 +196,9 @@ std::unique_ptr<Active> QueueManager::read_file(Message& message, Place place)
 bool QueueManager::activate(const MessagePtr& message, std::unique_ptr<Active> prepared)
 {
     const Place from = message->place;
-    const auto moved = spool_.move(message->id, queue_name(from), queue::kActive);
+    const bool has_file = !prepared || !prepared->fileless;
+    const auto moved =
+        has_file ? spool_.move(message->id, queue_name(from), queue::kActive) : std::expected<void, SystemError>{};
     if (!moved) {
         if (moved.error().code != ENOENT)
             log::warning("{}: {}", message->id, moved.error().message());
@@ -261,6 +288,7 @@ void QueueManager::corrupt(const MessagePtr& message)
 
 void QueueManager::forget(const MessagePtr& message)
 {
+    release_record(*message->active, Release::not_needed);
     message->active.reset();
     index_.erase(message);
 }
@@ -277,6 +305,10 @@ void QueueManager::flush_all()
 void QueueManager::changed(const ipc::QueueChange& change)
 {
     using Change = ipc::QueueChange;
+    if (change.operation() == Change::MAKE_FILES) {
+        make_files();
+        return;
+    }
     if (change.operation() == Change::FLUSH_ALL || change.operation() == Change::FLUSH_SITE) {
         flush_all();
         return;
@@ -302,6 +334,8 @@ void QueueManager::changed(const ipc::QueueChange& change)
             break;
         case Change::HELD:
             index_.wake(message);
+            if (message->active && message->active->fileless)
+                break; // that was not its file
             if (message->active)
                 call_off(message); // its file left the active queue; it joins again when released
             else
@@ -344,6 +378,7 @@ void QueueManager::retire()
 {
     draining_ = true;
     scheduler_.stop();
+    leave_files();
 }
 
 event::Task<void> QueueManager::drain()

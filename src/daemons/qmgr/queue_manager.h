@@ -9,25 +9,33 @@
 #include "daemons/qmgr/settings.h"
 #include "ipc/rewrite_client.h"
 #include "queue/journal.h"
+#include "queue/outcomes.h"
 #include "queue/queue_file.h"
+#include "queue/record_reader.h"
 #include "queue/spool.h"
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
+
+namespace facteur::queue {
+class AbandonedSlot;
+struct Replay;
+} // namespace facteur::queue
 
 namespace facteur::qmgr {
 
 class QueueManager final : private Scheduler::Owner, private event::TurnEnd {
 public:
-    QueueManager(event::Loop& loop, const config::Config& config, const Settings& settings, const queue::Spool& spool,
-                 Priorities& priorities, std::unique_ptr<queue::Journal> journal);
+    QueueManager(event::Loop& loop, event::WorkerPool& pool, const config::Config& config, const Settings& settings,
+                 const queue::Spool& spool, Priorities& priorities, std::unique_ptr<queue::Journal> journal);
 
     // --- what happens to the queue ---
-    // Whether arriving mail is taken as fast as it comes (in_flow_delay).
-    enum class Pace { keeps_up, behind };
-    Pace arrived(ipc::Arrived arrival);
+    // Answers at once, or, for a message without a file, when its record is not needed any more.
+    using Answer = std::function<void(const ipc::ArrivedReply&)>;
+    void arrived(ipc::Arrived arrival, Answer answer);
     // A scan met a file. True when the message is known; `round` marks it as still there.
     bool knows(Place place, const std::string& id, std::uint32_t round);
     // It was not: what its files say makes it join the queue.
@@ -35,6 +43,12 @@ public:
     void finish_scan(std::uint32_t round); // those not met any more are forgotten
     void changed(const ipc::QueueChange& change);
     void flush_all(); // everything is due now, and dead destinations get a chance
+
+    // Every message that has no file gets one, or this one: somebody is about to look.
+    void make_files();
+    void make_file_of(std::string_view id);
+    // What queue managers, cleanups and agents that died have left to be settled.
+    event::Task<void> settle_losses();
 
     // Starts what is due and what has room. Also called by itself when something ends.
     void run_due();
@@ -48,6 +62,14 @@ public:
     [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
 
 private:
+    // One that an earlier queue manager was told of.
+    struct Returned {
+        ipc::Arrived arrival;
+        Answer answer;
+    };
+    struct LeftBehind;
+    enum class Release { not_needed, make_file };
+
     void entry_answered(Entry entry, const ipc::DeliverReply& reply) override;
     void entry_lost(Entry entry) override;
     void entry_suspended(Entry entry, const ipc::Dsn& why) override;
@@ -64,6 +86,7 @@ private:
     bool may_leave_now(const MessagePtr& message, const struct Routing& routing);
     static void note_reason(Active& active, std::uint32_t number, std::string_view reason);
     void settle(const Entry& entry);
+    void note_done(const std::string& id, std::uint64_t state);
     [[nodiscard]] ipc::BounceFlush::Kind failure_notice(const Active& active) const;
     [[nodiscard]] std::int64_t next_try(const Message& message) const;
     void remember_pending(Message& message);
@@ -77,9 +100,23 @@ private:
     void forget(const MessagePtr& message);
     [[nodiscard]] bool expired(const Message& message) const;
     void wake_at_next_due();
+    // --- messages without a file ---
+    void keep_without_file(const MessagePtr& message);
+    void watch_fileless();
+    void give_files_to_old();
+    bool make_file(const MessagePtr& message, Place place);
+    event::Task<bool> file_needed(MessagePtr message);
+    void release_record(Active& active, Release how);
+    void leave_files();
+    void look_again();
+    bool take_back(const Returned& returned, const queue::Replay& known);
+    event::Task<void> empty_slot(const queue::AbandonedSlot& slot,
+                                 const std::expected<std::vector<std::string>, SystemError>& orphans);
+    void meet_file(const std::string& id);
     [[nodiscard]] std::size_t active_count() const { return active_count_; }
 
     event::Loop& loop_;
+    event::WorkerPool& pool_;
     const Settings& settings_;
     const queue::Spool& spool_;
     Priorities& priorities_;
@@ -97,6 +134,15 @@ private:
     bool draining_ = false;
     bool turn_to_deferred_ = false;
     std::unique_ptr<event::Loop::Timer> due_timer_;
+    queue::RecordReader records_;
+    std::deque<std::pair<event::Clock::time_point, std::weak_ptr<Message>>> fileless_; // oldest first
+    std::uint64_t fileless_bytes_ = 0;
+    event::Clock::time_point files_fail_until_;
+    std::unique_ptr<event::Loop::Timer> fileless_timer_;
+    std::vector<Returned> returned_;
+    queue::Outcomes outcomes_; // of agents whose queue manager died
+    bool settling_ = false;
+    std::unique_ptr<event::Loop::Timer> settle_timer_;
 };
 
 } // namespace facteur::qmgr

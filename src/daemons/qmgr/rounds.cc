@@ -169,10 +169,23 @@ void QueueManager::entry_answered(Entry entry, const ipc::DeliverReply& reply)
     for (const auto number : reply.delivered()) {
         if (number >= active.done.size())
             continue;
-        active.newly_done.push_back(active.status_offset + number);
+        const std::uint64_t state = active.status_offset + number;
+        active.newly_done.push_back(state);
         active.done[number] = true;
+        // The agent had no file to mark it in.
+        if (active.fileless && active.done.size() > 1)
+            note_done(message->id, state);
+        if (active.kept)
+            if (const auto marked = queue::mark_recipient_done(active.kept.get(), state); !marked)
+                log::warning("{}: {}", message->id, marked.error().message());
     }
     settle(entry);
+}
+
+void QueueManager::note_done(const std::string& id, std::uint64_t state)
+{
+    journal_->append(queue::RecordType::recipient_done, id, {reinterpret_cast<const char*>(&state), sizeof state});
+    loop_.at_turn_end(*this);
 }
 
 void QueueManager::note_reason(Active& active, std::uint32_t number, std::string_view reason)
@@ -187,6 +200,8 @@ void QueueManager::note_reason(Active& active, std::uint32_t number, std::string
 void QueueManager::settle(const Entry& entry)
 {
     Active& active = *entry.message->active;
+    if (active.with_agents == 0)
+        active.kept.reset();
     active.under_way -= std::min(active.under_way, entry.recipients.size());
     if (!active.unrouted.empty() && !active.resolving && active.under_way <= settings_.refill)
         event::spawn(route(entry.message));
@@ -303,6 +318,10 @@ event::Task<void> QueueManager::end_round(MessagePtr message)
 {
     Active& active = *message->active;
     bool told = true;
+    if (!active.removed && (active.some_deferred || active.may_have_bounced || active.may_be_traced)) {
+        const bool filed = co_await file_needed(message);
+        active.removed = !filed; // given back
+    }
     if (!active.removed)
         told = co_await send_notices(message);
     --active_count_;
@@ -327,8 +346,10 @@ void QueueManager::turn_ended()
 {
     journal_->write_through();
     for (const auto& message : std::exchange(removing_, {})) {
-        if (const auto removed = spool_.remove(queue::kActive, message->id); !removed && removed.error().code != ENOENT)
-            log::warning("{}: {}", message->id, removed.error().message());
+        if (!message->active->fileless)
+            if (const auto removed = spool_.remove(queue_name(message->place), message->id);
+                !removed && removed.error().code != ENOENT)
+                log::warning("{}: {}", message->id, removed.error().message());
         if (message->deferral_logged)
             ::unlink(spool_.path(queue::kDefer, message->id).c_str());
         log::info("{}: removed", message->id);
@@ -380,16 +401,14 @@ void QueueManager::put_off(const MessagePtr& message)
     message->next_try_seconds = next_try(*message);
     remember_pending(*message);
     for (const auto offset : message->active->newly_done)
-        journal_->append(queue::RecordType::recipient_done, message->id,
-                         {reinterpret_cast<const char*>(&offset), sizeof offset});
-    if (!message->active->newly_done.empty())
-        loop_.at_turn_end(*this);
+        note_done(message->id, offset);
     message->active.reset();
 
-    const std::string path = spool_.path(queue::kActive, message->id);
+    const std::string_view from = queue_name(message->place);
+    const std::string path = spool_.path(from, message->id);
     const timespec times[2] = {{message->next_try_seconds, 0}, {message->next_try_seconds, 0}};
     ::utimensat(AT_FDCWD, path.c_str(), times, 0);
-    if (const auto moved = spool_.move(message->id, queue::kActive, queue::kDeferred); !moved) {
+    if (const auto moved = spool_.move(message->id, from, queue::kDeferred); !moved) {
         if (moved.error().code != ENOENT)
             log::warning("{}: {}", message->id, moved.error().message());
         index_.erase(message);

@@ -82,6 +82,11 @@ ipc::DeliverRequest Scheduler::make_request(const Destination& destination, cons
     request.set_content_offset(active.content_offset);
     request.set_content_size(active.content_size);
     request.set_content_flags(active.content_flags);
+    if (active.fileless) {
+        request.mutable_record()->set_segment(active.fileless->record.path);
+        request.mutable_record()->set_offset(active.fileless->record.offset);
+        request.mutable_record()->set_size(active.fileless->record.size);
+    }
     request.set_nexthop(destination.nexthop);
     request.set_transport(destination.transport.name);
     std::uint32_t flags = ipc::deliver_flag::connection_load;
@@ -125,6 +130,7 @@ event::Task<void> Scheduler::deliver(Destination& destination, Entry entry)
     ++destination.in_flight;
     ++transport.in_flight;
     ++in_flight_;
+    ++entry.message->active->with_agents;
     update(destination);
     const std::size_t stream = transport.least_loaded();
     ++transport.client_load[stream];
@@ -136,6 +142,7 @@ event::Task<void> Scheduler::deliver(Destination& destination, Entry entry)
     --destination.in_flight;
     --transport.in_flight;
     --in_flight_;
+    --entry.message->active->with_agents;
     if (answered) {
         account(destination, reply);
         owner_.entry_answered(std::move(entry), reply);

@@ -257,12 +257,12 @@ event::Task<bool> Attempt::greet(Session& session, const Destination& destinatio
 Message Attempt::message() const
 {
     const ipc::DeliverRequest& request = delivery_.request();
-    Message message{
-        .queue_id = delivery_.queue_id(),
-        .envelope = delivery_.envelope(),
-        .recipients = {},
-        .content = {delivery_.file(), request.content_offset(), request.content_size(), request.content_flags()},
-        .verify_only = (request.flags() & ipc::deliver_flag::trace_verify) != 0};
+    Message message{.queue_id = delivery_.queue_id(),
+                    .envelope = delivery_.envelope(),
+                    .recipients = {},
+                    .content = delivery_.content(),
+                    .content_flags = request.content_flags(),
+                    .verify_only = (request.flags() & ipc::deliver_flag::trace_verify) != 0};
     message.recipients.reserve(left_.size());
     for (const int index : left_)
         message.recipients.push_back(&delivery_.recipient(index));

@@ -84,7 +84,7 @@ public:
         EXPECT_EQ(::write(fd_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
         size_ = bytes.size();
     }
-    [[nodiscard]] Content content(std::uint32_t flags = 0) const { return {fd_.get(), 0, size_, flags}; }
+    [[nodiscard]] queue::Content content() const { return {nullptr, fd_.get(), 0, size_}; }
 
 private:
     UniqueFd fd_;
@@ -151,7 +151,8 @@ struct Conversation {
         Message message{.queue_id = "ABC",
                         .envelope = envelope,
                         .recipients = {},
-                        .content = file.content(content_flags),
+                        .content = file.content(),
+                        .content_flags = content_flags,
                         .verify_only = verify_only};
         for (const auto& each : recipients)
             message.recipients.push_back(&each);

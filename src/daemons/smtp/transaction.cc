@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "daemons/smtp/body_encoder.h"
 #include "daemons/smtp/commands.h"
-#include "daemons/smtp/content_transfer.h"
+#include "daemons/smtp/transfer_clock.h"
 
 namespace facteur::smtp_client {
 
@@ -240,7 +240,7 @@ event::Task<void> Transaction::end_without_message()
 
 bool Transaction::needs_encoding() const
 {
-    const std::uint32_t flags = message_.content.flags;
+    const std::uint32_t flags = message_.content_flags;
     constexpr std::size_t kFlagged = 998; // what content_flag::long_lines means
     const bool long_lines =
         settings_.line_limit > 0 && (settings_.line_limit < kFlagged || (flags & queue::content_flag::long_lines));
@@ -268,11 +268,24 @@ event::Task<std::expected<void, Broken>> Transaction::send_small()
 {
     std::string body;
     body.reserve(message_.content.size + 5);
-    if (!read_content(message_.content, 0, message_.content.size, body))
+    if (!message_.content.read(0, message_.content.size, body))
         co_return std::unexpected(Broken::local_data);
     body += body.empty() || body.ends_with("\r\n") ? ".\r\n" : "\r\n.\r\n";
     session_.queue(body);
     const auto flushed = co_await session_.flush(settings_.timeouts.data_xfer);
+    co_return flushed;
+}
+
+event::Task<std::expected<void, Broken>> Transaction::send_piece(std::uint64_t at, std::uint64_t count,
+                                                                 milliseconds limit)
+{
+    const queue::Content& content = message_.content;
+    if (!content.image) {
+        const auto sent = co_await session_.send_file(content.file, content.offset + at, count, limit);
+        co_return sent;
+    }
+    session_.queue(content.in_memory().substr(at, count));
+    const auto flushed = co_await session_.flush(limit);
     co_return flushed;
 }
 
@@ -285,14 +298,13 @@ event::Task<std::expected<void, Broken>> Transaction::send_as_it_is()
     for (std::uint64_t at = 0; at < size; at += step) {
         const std::uint64_t count = std::min(step, size - at);
         const auto before = event::Clock::now();
-        const auto sent =
-            co_await session_.send_file(message_.content.file, message_.content.offset + at, count, clock.remaining());
+        const auto sent = co_await send_piece(at, count, clock.remaining());
         if (!sent)
             co_return sent;
         clock.sent(count, event::Clock::now() - before);
     }
     std::string last;
-    if (size >= 2 && !read_content(message_.content, size - 2, 2, last))
+    if (size >= 2 && !message_.content.read(size - 2, 2, last))
         co_return std::unexpected(Broken::local_data);
     const bool ended = size == 0 || last == "\r\n";
     if (!ended)
@@ -316,7 +328,7 @@ event::Task<std::expected<void, Broken>> Transaction::send_encoded(std::string h
     std::string out;
     for (std::uint64_t at = 0; at < message_.content.size;) {
         const std::size_t count = std::min<std::uint64_t>(kChunk, message_.content.size - at);
-        if (!read_content(message_.content, at, count, chunk))
+        if (!message_.content.read(at, count, chunk))
             co_return std::unexpected(Broken::local_data);
         at += count;
         encoder.push(chunk, out);

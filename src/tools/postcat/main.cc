@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "ipc/make_files.h"
 #include "queue/spool.h"
 #include "service/service.h"
 #include "tools/postcat/records.h"
@@ -120,15 +121,17 @@ void show_file(const std::string& path, const postcat::Show& show)
     show_bytes(*bytes, path, show);
 }
 
-// A message may move between queues while it is looked for: look twice.
-void show_queued(const queue::Spool& spool, const std::string& id, const postcat::Show& show)
+// A message may move between queues while it is looked for, or have no file yet: look twice.
+void show_queued(const queue::Spool& spool, const std::string& qmgr, const std::string& id, const postcat::Show& show)
 {
     constexpr std::string_view kWhere[] = {queue::kMaildrop, queue::kIncoming, queue::kActive,
                                            queue::kDeferred, queue::kHold,     queue::kCorrupt};
     if (id.empty() || !std::ranges::all_of(id, text::is_alnum))
         give_up("bad mail queue ID: {}", id);
     int error = ENOENT;
-    for (int attempt = 0; attempt < 2; ++attempt)
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        if (attempt > 0)
+            ipc::make_queue_files(qmgr);
         for (const auto queue : kWhere) {
             const std::string path = spool.path(queue, id);
             const auto bytes = read_file(path, kMostBytes);
@@ -139,6 +142,7 @@ void show_queued(const queue::Spool& spool, const std::string& id, const postcat
             if (bytes.error().code != ENOENT)
                 error = bytes.error().code;
         }
+    }
     give_up("open queue file {}: {}", id, errno_text(error));
 }
 
@@ -162,7 +166,7 @@ int run(int argc, char** argv)
         give_up("chdir {}: {}", config.get(params::queue_directory), errno_text(errno));
     for (const auto& file : options.files) {
         if (options.from_queue)
-            show_queued(spool, file, options.show);
+            show_queued(spool, "public/" + config.get(params::queue_service_name), file, options.show);
         else
             show_file(file, options.show);
     }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "ipc/blocking_channel.h"
+#include "ipc/make_files.h"
 #include "queue/recovery.h"
 #include "service/instance.h"
 #include "service/privileges.h"
@@ -258,6 +259,8 @@ void operate(const Config& config, const Options& options, const queue::Spool& s
         plan.each = [&options](Operation operation, std::string_view queue, const std::string& id) {
             print_deed(options, operation, queue, id);
         };
+    if (!options.requests.empty())
+        ipc::make_queue_files("public/" + config.get(params::queue_service_name));
     postsuper::Operations operations(spool, std::move(plan));
     for (const auto& request : options.requests)
         perform(operations, request, options.queues);

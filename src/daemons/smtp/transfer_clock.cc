@@ -1,28 +1,8 @@
-#include "daemons/smtp/content_transfer.h"
-
-#include <unistd.h>
+#include "daemons/smtp/transfer_clock.h"
 
 #include <algorithm>
-#include <cerrno>
 
 namespace facteur::smtp_client {
-
-bool read_content(const Content& content, std::uint64_t at, std::size_t size, std::string& into)
-{
-    const std::size_t before = into.size();
-    into.resize(before + size);
-    std::size_t have = 0;
-    while (have < size) {
-        const ssize_t got = ::pread(content.file, into.data() + before + have, size - have,
-                                    static_cast<off_t>(content.offset + at + have));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        have += static_cast<std::size_t>(got);
-    }
-    return true;
-}
 
 TransferClock::TransferClock(const Settings& settings)
     : limit_(settings.timeouts.data_xfer), remaining_(limit_), rate_(std::max(1L, settings.min_data_rate)),

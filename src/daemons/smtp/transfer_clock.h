@@ -1,19 +1,12 @@
-// Reading content from the queue file, and the clock of the DATA phase.
+// The clock of the DATA phase.
 #pragma once
 
-#include "daemons/smtp/message.h"
 #include "daemons/smtp/settings.h"
 #include "event/loop.h"
-
-#include <optional>
-#include <string>
 
 namespace facteur::smtp_client {
 
 inline constexpr std::size_t kChunk = 64 << 10;
-
-// `size` bytes of the content from `at` on appended to `into`. False: the file is shorter or cannot be read.
-bool read_content(const Content& content, std::uint64_t at, std::size_t size, std::string& into);
 
 // How long the next write may take. Without smtp_per_request_deadline each has the whole smtp_data_xfer_timeout; with
 // it all writes share one, and every byte sent earns more at smtp_min_data_rate.

@@ -136,15 +136,18 @@ class Sink(threading.Thread):
                 else:
                     return
                 time.sleep(self.delay)
-                with self.changed:
-                    self.messages.append((sender, recipients, text.decode(errors="replace")))
-                    self.changed.notify_all()
+                self.keep(sender, recipients, text.decode(errors="replace"))
                 say("250 2.0.0 ok")
             elif verb == "QUIT":
                 say("221 2.0.0 bye")
                 return
             else:
                 say("250 2.0.0 ok")
+
+    def keep(self, sender, recipients, text):
+        with self.changed:
+            self.messages.append((sender, recipients, text))
+            self.changed.notify_all()
 
     def wait(self, count, seconds=20):
         with self.changed:

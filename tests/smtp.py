@@ -71,7 +71,8 @@ class Client:
 
 
 class Sink(threading.Thread):
-    """Keeps every message as (sender, recipients, text). `answers`: pattern of a command line -> reply instead of 250, or what makes it from the line."""
+    """Keeps every message as (sender, recipients, text). `answers`: pattern of a command line -> reply instead of 250, or what makes it
+    from the line (None: as usual)."""
 
     def __init__(self, port, answers=None, delay=0.0):
         super().__init__(daemon=True)
@@ -110,8 +111,11 @@ class Sink(threading.Thread):
         for raw in lines:
             line = raw.rstrip(b"\r\n").decode(errors="replace")
             verb = line[:4].upper()
-            if answer := next((reply for pattern, reply in self.answers.items() if re.search(pattern, line)), None):
-                say(answer(line) if callable(answer) else answer)
+            answer = next((reply for pattern, reply in self.answers.items() if re.search(pattern, line)), None)
+            if callable(answer):
+                answer = answer(line)
+            if answer:
+                say(answer)
             elif verb in ("EHLO", "LHLO"):
                 say("250-sink.test.example\r\n250-PIPELINING\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8")
             elif verb == "MAIL":
@@ -132,15 +136,18 @@ class Sink(threading.Thread):
                 else:
                     return
                 time.sleep(self.delay)
-                with self.changed:
-                    self.messages.append((sender, recipients, text.decode(errors="replace")))
-                    self.changed.notify_all()
+                self.keep(sender, recipients, text.decode(errors="replace"))
                 say("250 2.0.0 ok")
             elif verb == "QUIT":
                 say("221 2.0.0 bye")
                 return
             else:
                 say("250 2.0.0 ok")
+
+    def keep(self, sender, recipients, text):
+        with self.changed:
+            self.messages.append((sender, recipients, text))
+            self.changed.notify_all()
 
     def wait(self, count, seconds=20):
         with self.changed:

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -109,15 +110,36 @@ std::expected<void, SystemError> restore(const Spool& spool, const std::string& 
     return write_again(spool, id, where);
 }
 
-// Files still in mode 0600 belong to sessions that ended before anything was promised.
-std::expected<void, SystemError> remove_unfinished(const Spool& spool, RecoveryReport& report)
+// Files still in mode 0600 belong to sessions that ended before anything was promised; but one that changed after we
+// began belongs to a daemon of an instance that is just starting beside us.
+std::expected<void, SystemError> remove_unfinished(const Spool& spool, const timespec& begun, RecoveryReport& report)
 {
+    const auto is_older = [&](const timespec& time) {
+        return time.tv_sec < begun.tv_sec || (time.tv_sec == begun.tv_sec && time.tv_nsec <= begun.tv_nsec);
+    };
     return spool.scan(kIncoming, [&](const std::string&, const std::string& path) {
         struct stat status{};
-        if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IXUSR) == 0 && ::unlink(path.c_str()) == 0)
+        if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IXUSR) == 0 && is_older(status.st_ctim) &&
+            ::unlink(path.c_str()) == 0)
             ++report.unfinished;
         return true;
     });
+}
+
+// Logs for notices whose message is gone: who was to read or remove them was killed in between.
+std::expected<void, SystemError> remove_orphaned_logs(const Spool& spool, RecoveryReport& report)
+{
+    for (const auto logs : {kBounce, kDefer, kTrace}) {
+        const auto scanned = spool.scan(logs, [&](const std::string& id, const std::string& path) {
+            const bool owned = spool.find(id) || ::access(spool.path(kCorrupt, id).c_str(), F_OK) == 0;
+            if (!owned && ::unlink(path.c_str()) == 0)
+                ++report.orphaned;
+            return true;
+        });
+        if (!scanned && scanned.error().code != ENOENT)
+            return scanned;
+    }
+    return {};
 }
 
 } // namespace
@@ -127,13 +149,15 @@ std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
     RecoveryReport report;
     Replay replay;
     std::vector<UniqueFd> locks;
+    timespec begun{};
+    ::clock_gettime(CLOCK_REALTIME, &begun);
     const auto slots = list_slots();
     for (const auto& slot : slots) {
         auto lock = open_file(slot + "/lock", O_RDWR | O_CREAT, 0600);
         if (!lock)
             return unexpected(lock.error());
         if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0)
-            return unexpected(SystemError::last("lock", slot));
+            return unexpected(SystemError{"lock", slot, errno == EWOULDBLOCK ? EBUSY : errno});
         locks.push_back(std::move(*lock));
         if (auto read = read_slot(slot, replay); !read)
             return unexpected(read.error());
@@ -155,7 +179,9 @@ std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
         return unexpected(after.error());
     for (const auto& [id, numbers] : after->outcomes.done)
         mark_in_file(spool, id, {}, numbers);
-    if (auto swept = remove_unfinished(spool, report); !swept)
+    if (auto swept = remove_unfinished(spool, begun, report); !swept)
+        return unexpected(swept.error());
+    if (auto swept = remove_orphaned_logs(spool, report); !swept)
         return unexpected(swept.error());
 
     const auto here = open_file(".", O_RDONLY | O_DIRECTORY);

@@ -24,10 +24,12 @@ struct RecoveryReport {
     std::size_t repaired = 0;   // files that were short and are whole now
     std::size_t removed = 0;    // deliveries that the files had not seen
     std::size_t unfinished = 0; // files of messages that were never accepted, removed
+    std::size_t orphaned = 0;   // logs for notices of messages that are gone, removed
 };
 
 // Works in the current directory (the queue directory), as the mail owner, while no daemon of the instance runs.
-// Afterwards everything is on disk and every journal slot is clean. Takes the slot locks: EBUSY when a daemon runs.
+// Afterwards everything is on disk and every journal slot is clean. Takes the slot locks: EBUSY when a daemon
+// or another recovery runs.
 std::expected<RecoveryReport, SystemError> recover(const Spool& spool);
 
 // --- while the instance runs ---

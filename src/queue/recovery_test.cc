@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -213,6 +214,37 @@ TEST_F(PowerFailure, UnfinishedFilesOfUnknownMessagesGo)
     EXPECT_EQ(report->replayed, 1U);
     EXPECT_FALSE(fs::exists("incoming/5A04B0000F"));
     EXPECT_TRUE(fs::exists("incoming/5A04B0000E"));
+}
+
+// A log for a notice is of no use without its message.
+TEST_F(PowerFailure, LogsOfGoneMessagesGo)
+{
+    fresh();
+    put(spool_.path(kDeferred, kIds[0]), bytes_of(kIds[0]), 0700);
+    put(spool_.path(kCorrupt, kIds[1]), "x", 0700);
+    for (const auto logs : {kBounce, kDefer, kTrace})
+        for (const auto& id : kIds)
+            put(spool_.path(logs, id), "log", 0600);
+    const auto report = recover(spool_);
+    ASSERT_TRUE(report.has_value());
+    EXPECT_EQ(report->orphaned, 3U);
+    for (const auto logs : {kBounce, kDefer, kTrace}) {
+        EXPECT_TRUE(fs::exists(spool_.path(logs, kIds[0])));
+        EXPECT_TRUE(fs::exists(spool_.path(logs, kIds[1])));
+        EXPECT_FALSE(fs::exists(spool_.path(logs, kIds[2])));
+    }
+}
+
+// postsuper recovers too when nothing runs: who comes second must know that it is worth waiting.
+TEST_F(PowerFailure, TwoRecoveriesDoNotMeet)
+{
+    fresh();
+    put_slot("cleanup", arrivals_, arrivals_.bytes.size());
+    auto lock = open_file("journal/cleanup.0/lock", O_RDWR | O_CREAT, 0600);
+    ASSERT_TRUE(lock && ::flock(lock->get(), LOCK_EX) == 0);
+    EXPECT_EQ(recover(spool_).error().code, EBUSY);
+    lock->reset();
+    EXPECT_TRUE(recover(spool_).has_value());
 }
 
 // One damaged byte of the journal costs at most what stands in the damaged record and behind it, and invents nothing.

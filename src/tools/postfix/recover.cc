@@ -48,11 +48,13 @@ void tell(int pipe_end, const Report& report)
 {
     std::string line = "E" + (report ? std::string() : report.error());
     if (report) {
-        const std::size_t total = report->replayed + report->repaired + report->removed + report->unfinished;
+        const std::size_t total =
+            report->replayed + report->repaired + report->removed + report->unfinished + report->orphaned;
         line = total == 0 ? ""
                           : fmt::format("Iqueue recovery: {} messages restored, {} repaired, {} finished deliveries "
-                                        "noted, {} unfinished files removed",
-                                        report->replayed, report->repaired, report->removed, report->unfinished);
+                                        "noted, {} unfinished files and {} leftover logs removed",
+                                        report->replayed, report->repaired, report->removed, report->unfinished,
+                                        report->orphaned);
     }
     // Nobody but our parent listens; when it is gone nothing is left to do.
     if (!write_all(pipe_end, line, "pipe"))

@@ -30,6 +30,22 @@ std::string directory_prefix()
     return std::string(kJournalDirectory) + "/";
 }
 
+std::expected<std::vector<std::string>, SystemError> list_logs()
+{
+    std::vector<std::string> paths;
+    const std::string directory(kJournalDirectory);
+    const std::unique_ptr<DIR, CloseDirectory> handle(::opendir(directory.c_str()));
+    if (!handle) {
+        if (errno == ENOENT)
+            return paths;
+        return std::unexpected(SystemError::last("open directory", directory));
+    }
+    while (const dirent* entry = ::readdir(handle.get()))
+        if (std::string_view(entry->d_name).starts_with(kOutcomeLogs))
+            paths.push_back(directory_prefix() + entry->d_name);
+    return paths;
+}
+
 } // namespace
 
 std::expected<OutcomeLog, SystemError> OutcomeLog::open()
@@ -88,20 +104,19 @@ void Outcomes::add(std::string_view log, bool running)
     }
 }
 
+bool outcomes_left()
+{
+    const auto logs = list_logs();
+    return !logs || !logs->empty();
+}
+
 std::expected<OutcomeReading, SystemError> read_outcomes()
 {
     OutcomeReading reading;
-    const std::string directory(kJournalDirectory);
-    const std::unique_ptr<DIR, CloseDirectory> handle(::opendir(directory.c_str()));
-    if (!handle) {
-        if (errno == ENOENT)
-            return reading;
-        return std::unexpected(SystemError::last("open directory", directory));
-    }
-    while (const dirent* entry = ::readdir(handle.get())) {
-        if (!std::string_view(entry->d_name).starts_with(kOutcomeLogs))
-            continue;
-        const std::string path = directory_prefix() + entry->d_name;
+    const auto logs = list_logs();
+    if (!logs)
+        return std::unexpected(logs.error());
+    for (const auto& path : *logs) {
         const auto file = open_file(path, O_RDONLY);
         if (!file)
             return std::unexpected(file.error());

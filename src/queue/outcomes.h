@@ -51,6 +51,7 @@ struct OutcomeReading {
     Outcomes outcomes;
     std::vector<Log> finished; // nobody writes them any more
 };
+bool outcomes_left(); // whether there is any log
 // All logs there are. One that cannot be read is an error: what it says must not be repeated.
 std::expected<OutcomeReading, SystemError> read_outcomes();
 // When what they say has been put where it belongs. A log that has grown since stays.

@@ -163,6 +163,8 @@ event::Task<void> QueueManager::settle_losses()
             co_await loop_.sleep(milliseconds(50));
         co_return;
     }
+    if (returned_.empty() && !queue::abandoned("cleanup") && !queue::outcomes_left())
+        co_return;
     settling_ = true;
     std::vector<Returned> returned = std::exchange(returned_, {}); // all told before what is read now was written
     const auto& spool = spool_;

@@ -75,6 +75,7 @@ public:
             break;
         }
         case ipc::Method::list:
+            co_await know_what_is_there();
             list(request, *from);
             break;
         case ipc::Method::explain: {
@@ -113,7 +114,25 @@ private:
             co_await process_->loop.sleep(event::milliseconds(1500));
             co_await manager_->settle_losses();
         }
+        begun_ = true;
+        event::spawn(watch_losses());
         co_await scan(true);
+    }
+
+    // A listing shows what a cleanup or queue manager that died a moment ago has left, too.
+    event::Task<void> know_what_is_there()
+    {
+        while (!begun_)
+            co_await process_->loop.sleep(event::milliseconds(20));
+        co_await manager_->settle_losses();
+    }
+
+    event::Task<void> watch_losses()
+    {
+        for (;;) {
+            co_await process_->loop.sleep(event::milliseconds(1000));
+            co_await manager_->settle_losses();
+        }
     }
 
     // Meets every file of the queue, a batch a turn, so that mail flows while a large queue is being read.
@@ -143,7 +162,6 @@ private:
         constexpr event::milliseconds kEvery{5000};
         for (;;) {
             co_await process_->loop.sleep(kEvery);
-            co_await manager_->settle_losses();
             if (!scanning_)
                 co_await scan_queue(Place::incoming, Settled::only);
         }
@@ -260,6 +278,7 @@ private:
     service::Process* process_ = nullptr;
     std::unique_ptr<QueueManager> manager_;
     std::uint32_t round_ = 0;
+    bool begun_ = false;
     bool scanning_ = false;
     bool scan_again_ = false;
 };

@@ -79,6 +79,7 @@ void seal_records(std::string& bytes, std::uint64_t sequence)
         std::memcpy(&header, bytes.data() + at, sizeof header);
         const std::size_t body = header.id_size + header.payload_size;
         header.sequence = sequence;
+        header.header_checksum = header_checksum(header);
         header.checksum = record_checksum(header, std::string_view(bytes).substr(at + sizeof header, body));
         std::memcpy(bytes.data() + at, &header, sizeof header);
         at += (sizeof header + body + 7) / 8 * 8;
@@ -89,6 +90,13 @@ std::uint32_t record_checksum(RecordHeader header, std::string_view body)
 {
     header.checksum = 0;
     return crc32c(body, crc32c({reinterpret_cast<const char*>(&header), sizeof header}));
+}
+
+std::uint32_t header_checksum(RecordHeader header)
+{
+    header.checksum = 0;
+    header.header_checksum = 0;
+    return crc32c({reinterpret_cast<const char*>(&header), sizeof header});
 }
 
 std::string encode_segment_header(std::uint64_t sequence)
@@ -128,10 +136,13 @@ std::vector<Record> parse_segment(std::string_view bytes, std::uint64_t sequence
         if (at + sizeof header + body > bytes.size())
             break;
         const std::string_view content = bytes.substr(at + sizeof header, body);
-        if (record_checksum(header, content) != header.checksum)
+        // A damaged body hides what follows it only when its length is in doubt too. What it contains is never
+        // searched: somebody's mail may look like a record.
+        if (record_checksum(header, content) == header.checksum)
+            records.push_back({static_cast<RecordType>(header.type), std::string(content.substr(0, header.id_size)),
+                               content.substr(header.id_size)});
+        else if (header_checksum(header) != header.header_checksum)
             break;
-        records.push_back({static_cast<RecordType>(header.type), std::string(content.substr(0, header.id_size)),
-                           content.substr(header.id_size)});
         at += (sizeof header + body + 7) / 8 * 8;
     }
     return records;

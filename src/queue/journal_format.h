@@ -14,7 +14,9 @@ struct RecordHeader {
     std::uint32_t payload_size;
     std::uint64_t sequence; // of the segment: tells a fresh record from one left by an earlier use of the segment
     std::uint32_t checksum; // of the header with this field zero, the id and the payload
-    std::uint32_t reserved;
+    // Of the header with this field and `checksum` zero: tells how long a record is whose body is damaged. Zero: not
+    // known, as in records of earlier versions.
+    std::uint32_t header_checksum;
 };
 static_assert(sizeof(RecordHeader) == 32);
 
@@ -23,6 +25,7 @@ std::string encode_record(RecordType type, std::string_view id, std::string_view
 // Completes all records of a group for the segment they are about to be written to.
 void seal_records(std::string& bytes, std::uint64_t sequence);
 std::uint32_t record_checksum(RecordHeader header, std::string_view body);
+std::uint32_t header_checksum(RecordHeader header);
 
 std::string encode_segment_header(std::uint64_t sequence); // kSegmentHeader bytes
 std::optional<std::uint64_t> parse_segment_header(std::string_view bytes);

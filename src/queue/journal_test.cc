@@ -359,5 +359,53 @@ TEST(JournalFormat, StopsAtStaleAndDamagedRecords)
     EXPECT_EQ(parse_segment(segment + first, 7).size(), 0U);
 }
 
+TEST(JournalFormat, ADamagedBodyHidesNoOtherRecord)
+{
+    std::string group = encode_record(RecordType::message, "ABCDEF", std::string(100, 'x'));
+    const std::size_t second = group.size();
+    group += encode_record(RecordType::removed, "GHIJKL", "");
+    seal_records(group, 7);
+    for (std::size_t at = 0; at < second; ++at) {
+        std::string damaged = group;
+        damaged[at] ^= 1;
+        const std::string segment = encode_segment_header(7) + damaged;
+        const auto records = parse_segment(segment, 7);
+        const bool padding = at >= sizeof(RecordHeader) + 6 + 100;
+        const bool length_is_known = at >= sizeof(RecordHeader) || (at >= offsetof(RecordHeader, checksum) &&
+                                                                    at < offsetof(RecordHeader, header_checksum));
+        ASSERT_EQ(records.size(), padding ? 2U : length_is_known ? 1U : 0U) << at;
+        if (!records.empty())
+            EXPECT_EQ(records.back().id, "GHIJKL");
+    }
+}
+
+// A mail that contains what a record looks like: its bytes are skipped with the damaged record that holds them.
+TEST(JournalFormat, ARecordInsideADamagedOneIsNone)
+{
+    std::string forged = encode_record(RecordType::removed, "VICTIM", "");
+    seal_records(forged, 7);
+    std::string group = encode_record(RecordType::message, "ABCDEF", "xx" + forged + forged);
+    seal_records(group, 7);
+    for (std::size_t at = 0; at < group.size(); ++at) {
+        std::string damaged = group;
+        damaged[at] ^= 1;
+        const std::string segment = encode_segment_header(7) + damaged;
+        for (const auto& record : parse_segment(segment, 7))
+            EXPECT_NE(record.id, "VICTIM") << at;
+    }
+}
+
+TEST(JournalFormat, RecordsOfEarlierVersionsAreRead)
+{
+    std::string group = encode_record(RecordType::removed, "ABCDEF", "");
+    RecordHeader header;
+    std::memcpy(&header, group.data(), sizeof header);
+    header.sequence = 7;
+    header.checksum = record_checksum(header, "ABCDEF");
+    std::memcpy(group.data(), &header, sizeof header);
+    const std::string segment = encode_segment_header(7) + group;
+    EXPECT_EQ(parse_segment(segment, 7).size(), 1U);
+}
+
 } // namespace
 } // namespace facteur::queue

@@ -59,47 +59,68 @@ std::expected<void, SystemError> read_slot(const std::string& slot, Replay& repl
     return {};
 }
 
+std::expected<std::string, SystemError> read_part(int fd, std::uint64_t offset, std::size_t size,
+                                                  const std::string& path)
+{
+    std::string bytes(size, '\0');
+    if (::pread(fd, bytes.data(), size, static_cast<off_t>(offset)) != static_cast<ssize_t>(size))
+        return unexpected(SystemError::last("read", path));
+    return bytes;
+}
+
 // The bytes of a message as the journal has them.
 std::expected<std::string, SystemError> read_back(const Replay::Place& where)
 {
     const auto segment = open_file(where.segment, O_RDONLY);
     if (!segment)
         return unexpected(segment.error());
-    std::string bytes(where.size, '\0');
-    if (::pread(segment->get(), bytes.data(), bytes.size(), static_cast<off_t>(where.offset)) !=
-        static_cast<ssize_t>(bytes.size()))
-        return unexpected(SystemError::last("read", where.segment));
-    return bytes;
+    return read_part(segment->get(), where.offset, where.size, where.segment);
 }
 
-std::expected<void, SystemError> write_again(const Spool& spool, const std::string& id, const Replay::Place& where)
+std::expected<void, SystemError> write_again(const Spool& spool, const std::string& id, std::string_view bytes)
 {
-    const auto bytes = read_back(where);
-    if (!bytes)
-        return unexpected(bytes.error());
     ::unlink(spool.path(kIncoming, id).c_str());
-    if (auto made = make_queue_file(spool, kIncoming, id, *bytes); !made)
+    if (auto made = make_queue_file(spool, kIncoming, id, bytes); !made)
         return unexpected(made.error());
     return {};
+}
+
+// The part of a queue file that never changes: content and envelope. Nothing when the file cannot be read.
+std::optional<std::string> lasting_part(const QueueFile& file)
+{
+    auto bytes = read_part(file.fd(), kContentOffset, file.header().status_offset() - kContentOffset, "queue file");
+    return bytes ? std::optional(std::move(*bytes)) : std::nullopt;
+}
+
+// A header says what a file should hold; after a power failure some file systems have the size and not the data.
+bool holds(const QueueFile& file, std::string_view journalled)
+{
+    const auto header = QueueFileHeader::parse(journalled);
+    const auto part = lasting_part(file);
+    return !header || (header->file_size() == file.header().file_size() && part &&
+                       *part == journalled.substr(kContentOffset, header->status_offset() - kContentOffset));
 }
 
 // One message that the journal accepted and nothing marked as gone.
 std::expected<void, SystemError> restore(const Spool& spool, const std::string& id, const Replay::Place& where,
                                          RecoveryReport& report)
 {
+    const auto bytes = read_back(where);
+    if (!bytes)
+        return unexpected(bytes.error());
     bool whole = false;
     bool damaged = false;
     for (const auto queue : kMessageQueues) {
         const std::string path = spool.path(queue, id);
         const auto file = QueueFile::open(path, O_RDONLY);
-        if (file) {
+        if (file && holds(*file, *bytes)) {
             whole = true;
             continue;
         }
-        if (file.error().code == ENOENT)
+        if (!file && file.error().code == ENOENT)
             continue;
         // Short, damaged or still in the mode of an unfinished one; any other error says nothing about the file.
-        if (file.error().code != EINVAL && file.error().code != EBUSY)
+        if (!file && file.error().code != EINVAL && file.error().code != EBUSY)
             return unexpected(file.error());
         damaged = true;
         ::unlink(path.c_str());
@@ -107,7 +128,56 @@ std::expected<void, SystemError> restore(const Spool& spool, const std::string& 
     if (whole)
         return {};
     (damaged ? report.repaired : report.replayed) += 1;
-    return write_again(spool, id, where);
+    return write_again(spool, id, *bytes);
+}
+
+// Of two files of one message the one to go; what either knows of finished recipients is in the other one then. Nothing
+// when they are different messages.
+bool merge_copy(const std::string& kept_path, const std::string& path)
+{
+    const auto kept = QueueFile::open(kept_path, O_RDWR);
+    const auto copy = QueueFile::open(path, O_RDONLY);
+    if (!kept || !copy)
+        return false;
+    const auto part = lasting_part(*kept);
+    if (!part || part != lasting_part(*copy))
+        return false;
+    const auto states = copy->read_states();
+    const auto known = kept->read_states();
+    if (!states || !known || states->size() != known->size())
+        return false;
+    for (std::size_t i = 0; i < states->size(); ++i)
+        if (is_pending(*known, i) && !is_pending(*states, i) &&
+            !mark_recipient_done(kept->fd(), kept->header().status_offset() + i))
+            return false;
+    return ::unlink(path.c_str()) == 0;
+}
+
+// A rename is one step, but not every file system keeps it one when the power goes: a message found in two queues would
+// be delivered twice. The later place in its life stays, and what an administrator holds stays held.
+std::expected<void, SystemError> drop_copies(const Spool& spool, RecoveryReport& report)
+{
+    constexpr std::array kLife{kIncoming, kActive, kDeferred, kHold};
+    for (const auto queue : {kIncoming, kActive, kHold}) { // each pair has one of these, and they are short
+        std::vector<std::string> ids;
+        auto scanned = spool.scan(queue, [&](const std::string& id, const std::string&) {
+            ids.push_back(id);
+            return true;
+        });
+        if (!scanned)
+            return scanned;
+        const auto place = std::ranges::find(kLife, queue);
+        for (const auto& id : ids)
+            for (const auto other : kLife) {
+                if (other == queue || ::access(spool.path(other, id).c_str(), F_OK) != 0)
+                    continue;
+                const bool later = std::ranges::find(kLife, other) > place;
+                const std::string here = spool.path(queue, id);
+                const std::string there = spool.path(other, id);
+                report.repaired += later ? merge_copy(there, here) : merge_copy(here, there);
+            }
+    }
+    return {};
 }
 
 // Files still in mode 0600 belong to sessions that ended before anything was promised; but one that changed after we
@@ -172,6 +242,8 @@ std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
                 return unexpected(removed.error());
             ++report.removed;
         }
+    if (auto dropped = drop_copies(spool, report); !dropped)
+        return unexpected(dropped.error());
     for (const auto& [id, offsets] : replay.done)
         mark_in_file(spool, id, offsets, {});
     const auto after = read_outcomes();

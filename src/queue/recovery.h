@@ -21,7 +21,7 @@ namespace facteur::queue {
 
 struct RecoveryReport {
     std::size_t replayed = 0;   // messages written again from the journal
-    std::size_t repaired = 0;   // files that were short and are whole now
+    std::size_t repaired = 0;   // files that were damaged or there twice, and are not now
     std::size_t removed = 0;    // deliveries that the files had not seen
     std::size_t unfinished = 0; // files of messages that were never accepted, removed
     std::size_t orphaned = 0;   // logs for notices of messages that are gone, removed

@@ -81,15 +81,16 @@ class Moody(Sink):
         threading.Thread(target=self.run, daemon=True).start()
 
     def arrived(self):
-        """(kind, serial) -> how often it was taken; notes the messages that are not whole."""
+        """(kind, serial) -> how often it was taken whole; notes the others."""
         counted = collections.Counter()
         with self.changed:
             for sender, recipients, text in self.messages:
                 for recipient in recipients:
-                    if found := ADDRESS.match(recipient):
+                    found = ADDRESS.match(recipient)
+                    if found and f"end of {found[2]}\r\n" in text[-200:]:
                         counted[found.groups()] += 1
-                        if f"end of {found[2]}\r\n" not in text[-200:]:
-                            self.torn.append(recipient)
+                    elif found:
+                        self.torn.append(recipient)
         return counted
 
 
@@ -99,7 +100,7 @@ def hash_of(serial):
 
 @dataclasses.dataclass
 class Mailbox:
-    """What a Maildir holds: messages delivered, and notices of failure that came back."""
+    """What a Maildir holds: whole messages, notices of failure that came back, and what is neither."""
     arrived: collections.Counter
     bounced: collections.Counter
     torn: list
@@ -112,8 +113,9 @@ def read_mailbox(mta, name="all"):
         if not to:
             read.torn.append(text[:200])
         elif found := ADDRESS.match(to[1]):
-            read.arrived[found.groups()] += 1
-            if f"end of {found[2]}\n" not in text[-200:]:
+            if f"end of {found[2]}\n" in text[-200:]:
+                read.arrived[found.groups()] += 1
+            else:
                 read.torn.append(to[1])
         else:
             for final in re.findall(r"^Final-Recipient: rfc822; *(\S+)", text, re.MULTILINE):
@@ -239,12 +241,18 @@ class MixedLoad:
             chosen = self.choose(rng)
             if not chosen:
                 return
-            done = self.mta.run("postsuper", "--json", deed, chosen["queue_id"])
             serial = SENDER.search(chosen["sender"])
-            if deed == "-d" and serial and done.returncode < 0:
-                self.perhaps_deleted.add(serial[1])
-            elif deed == "-d" and serial and b'"deleted": 1' in done.stdout:
-                self.deleted.add(serial[1])
+            if deed == "-d" and serial:
+                self.delete(serial[1], chosen["queue_id"])
+            else:
+                self.mta.run("postsuper", deed, chosen["queue_id"])
+
+    def delete(self, serial, queue_id):
+        done = self.mta.run("postsuper", "--json", "-d", queue_id)
+        if done.returncode < 0:
+            self.perhaps_deleted.add(serial)
+        elif b'"deleted": 1' in done.stdout:
+            self.deleted.add(serial)
 
     def choose(self, rng):
         listed = [message for message in self.mta.queue() if message["queue_name"] != "active" or rng.random() < 0.2]

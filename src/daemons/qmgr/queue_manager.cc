@@ -196,9 +196,10 @@ std::unique_ptr<Active> QueueManager::read_file(Message& message, Place place)
 bool QueueManager::activate(const MessagePtr& message, std::unique_ptr<Active> prepared)
 {
     const Place from = message->place;
-    const bool has_file = !prepared || !prepared->fileless;
+    // Nothing is to be moved of a message without a file, nor of one that had to wait where it was: the disk was full.
+    const bool moves = (!prepared || !prepared->fileless) && from != Place::active;
     const auto moved =
-        has_file ? spool_.move(message->id, queue_name(from), queue::kActive) : std::expected<void, SystemError>{};
+        moves ? spool_.move(message->id, queue_name(from), queue::kActive) : std::expected<void, SystemError>{};
     if (!moved) {
         if (moved.error().code != ENOENT)
             log::warning("{}: {}", message->id, moved.error().message());
@@ -319,8 +320,7 @@ void QueueManager::changed(const ipc::QueueChange& change)
     for (const auto& id : change.queue_ids()) {
         const MessagePtr message = index_.find(id);
         if (!message) {
-            if (const auto queue = spool_.find(id))
-                met(read_facts(spool_, place_of(*queue), id), 0);
+            look_for(id);
             continue;
         }
         switch (change.operation()) {
@@ -361,6 +361,17 @@ void QueueManager::changed(const ipc::QueueChange& change)
         }
     }
     run_due();
+}
+
+// A message that we do not know, wherever an administrator has put its file. False: it is nowhere.
+bool QueueManager::look_for(const std::string& id)
+{
+    for (int attempt = 0; attempt < 2; ++attempt) // it may move while we look
+        if (const auto queue = spool_.find(id)) {
+            met(read_facts(spool_, place_of(*queue), id), 0);
+            return true;
+        }
+    return false;
 }
 
 // The file is not ours any more: what waits does not go out, what is with an agent is left to it.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <random>
 
 // The rounds of delivery: recipients routed, handed to the scheduler, and what becomes of the message when all came
@@ -318,6 +319,10 @@ event::Task<void> QueueManager::end_round(MessagePtr message)
 {
     Active& active = *message->active;
     bool told = true;
+    // Some recipient was neither done nor deferred: its agent did not find the file.
+    const bool missed = !active.some_deferred && !std::ranges::all_of(active.done, std::identity{});
+    if (missed && active.fileless) // there was none to find
+        active.some_deferred = active.unrecorded = true;
     if (!active.removed && (active.some_deferred || active.may_have_bounced || active.may_be_traced)) {
         const bool filed = co_await file_needed(message);
         active.removed = !filed; // given back
@@ -327,11 +332,25 @@ event::Task<void> QueueManager::end_round(MessagePtr message)
     --active_count_;
     if (active.removed)
         forget(message);
+    else if (told && !active.some_deferred && missed)
+        file_gone(message);
     else if (told && !active.some_deferred)
         remove(message);
     else
         put_off(message);
     run_due();
+}
+
+// An agent did not find the file, so an administrator took it: elsewhere it is a message that we meet anew.
+void QueueManager::file_gone(const MessagePtr& message)
+{
+    journal_done(*message);
+    const std::string id = message->id;
+    forget(message);
+    if (look_for(id))
+        return;
+    journal_->append(queue::RecordType::removed, id, {});
+    loop_.at_turn_end(*this);
 }
 
 void QueueManager::remove(const MessagePtr& message)
@@ -396,25 +415,36 @@ void QueueManager::remember_pending(Message& message)
     message.set_pending(pending);
 }
 
+void QueueManager::journal_done(const Message& message)
+{
+    for (const auto state : message.active->newly_done)
+        note_done(message.id, state);
+}
+
 void QueueManager::put_off(const MessagePtr& message)
 {
     message->next_try_seconds = next_try(*message);
     remember_pending(*message);
-    for (const auto offset : message->active->newly_done)
-        note_done(message->id, offset);
+    journal_done(*message);
     message->active.reset();
 
-    const std::string_view from = queue_name(message->place);
+    const Place was = message->place;
+    const std::string_view from = queue_name(was);
     const std::string path = spool_.path(from, message->id);
     const timespec times[2] = {{message->next_try_seconds, 0}, {message->next_try_seconds, 0}};
     ::utimensat(AT_FDCWD, path.c_str(), times, 0);
-    if (const auto moved = spool_.move(message->id, from, queue::kDeferred); !moved) {
-        if (moved.error().code != ENOENT)
-            log::warning("{}: {}", message->id, moved.error().message());
+    const auto moved = spool_.move(message->id, from, queue::kDeferred);
+    if (!moved && ::access(path.c_str(), F_OK) != 0) { // an administrator moved it
+        const std::string id = message->id;
         index_.erase(message);
+        look_for(id);
         return;
     }
     index_.defer(message);
+    if (!moved) {
+        log::warning("{}: {}: it waits where it is", message->id, moved.error().message());
+        message->place = was;
+    }
 }
 
 } // namespace facteur::qmgr

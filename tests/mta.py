@@ -2,6 +2,7 @@
 
 FACTEUR_STAGE names another stage; FACTEUR_STAGE=postfix runs Debian's Postfix instead, to check the tests themselves.
 """
+import fcntl
 import grp
 import json
 import os
@@ -55,21 +56,29 @@ def eventually(condition, seconds=20, step=0.05):
 
 
 class Ports:
-    """Ports that no parallel test takes: each pytest-xdist worker has its own range."""
+    """Ports that nobody else takes: each pytest-xdist worker has its own range, and a lock for each port says that it
+    is ours also while nobody listens there, to another run of the tests beside this one."""
 
     def __init__(self):
         worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
         self.last = 20000 + 600 * (int(re.sub(r"\D", "", worker) or 0) % 20) + os.getpid() % 400
+        self.directory = pathlib.Path(tempfile.gettempdir()) / "facteur-test-ports"
+        self.directory.mkdir(mode=0o777, exist_ok=True)
+        self.locks = []
 
     def take(self):
         while True:
             self.last += 1
-            with socket.socket() as probe:
-                try:
+            lock = open(self.directory / f"{os.geteuid()}.{self.last}", "w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with socket.socket() as probe:
                     probe.bind(("127.0.0.1", self.last))
-                    return self.last
-                except OSError:
-                    continue
+            except OSError:
+                lock.close()
+                continue
+            self.locks.append(lock)
+            return self.last
 
 
 PORTS = Ports()

@@ -174,8 +174,11 @@ void Journal::turn_ended()
 
 std::optional<SystemError> Journal::next_segment_now()
 {
-    if (active_)
+    if (active_) {
+        if (unsynced_.empty() || unsynced_.back() != active_)
+            unsynced_.push_back(active_);
         full_.push_back(std::move(active_));
+    }
     auto segment = std::make_shared<Segment>();
     if (!free_.empty()) {
         segment = std::move(free_.back());
@@ -228,6 +231,13 @@ void Journal::write_through()
     }
     dirty_ = true;
     schedule_checkpoint();
+    if (unsynced_.empty() || unsynced_.back() != active_)
+        unsynced_.push_back(active_);
+    sync_soon();
+}
+
+void Journal::sync_soon()
+{
     if (!sync_timer_)
         sync_timer_ = loop_.call_at(event::Clock::now() + options_.sync_after, [this] {
             sync_timer_.reset();
@@ -239,16 +249,19 @@ void Journal::write_through()
 event::Task<void> Journal::sync_written()
 {
     flushing_ = true;
-    if (active_) {
-        // A segment that fills up meanwhile keeps its descriptor: it is only freed by a checkpoint, which syncs too.
-        const int fd = active_->fd.get();
-        const int mark = checkpoint_file_.get();
-        const int code =
-            co_await pool_.run([fd, mark] { return ::fdatasync(fd) == 0 && ::fdatasync(mark) == 0 ? 0 : errno; });
-        if (code != 0)
-            log::error("journal: fdatasync: {}", errno_text(code));
-    }
+    const std::vector<SegmentPtr> written = std::exchange(unsynced_, {});
+    const int mark = checkpoint_file_.get();
+    const int code = co_await pool_.run([&written, mark] {
+        for (const auto& segment : written)
+            if (::fdatasync(segment->fd.get()) != 0)
+                return errno;
+        return ::fdatasync(mark) == 0 ? 0 : errno;
+    });
+    if (code != 0)
+        log::error("journal: fdatasync: {}", errno_text(code));
     flushing_ = false;
+    if (!unsynced_.empty()) // the timer may have found us busy
+        sync_soon();
     changed_.notify_all();
 }
 

@@ -110,6 +110,7 @@ private:
             UniqueFd checkpoint);
     void turn_ended() override;
     std::optional<SystemError> next_segment_now();
+    void sync_soon();
     event::Task<void> sync_written();
     void start_flush();
     event::Task<void> flush_groups();
@@ -139,6 +140,7 @@ private:
     std::uint64_t next_sequence_ = 1;
     unsigned next_file_ = 0;
     std::unique_ptr<event::Loop::Timer> sync_timer_;
+    std::vector<SegmentPtr> unsynced_; // written through, not flushed
     bool through_; // Promise::write_through
     std::unique_ptr<event::Loop::Timer> checkpoint_timer_;
     event::Condition changed_;

@@ -178,6 +178,7 @@ class Actor:
                 shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
         self.mta.log_file.unlink(missing_ok=True)
         tree.make(tops, [self.mta.spool, self.mta.mail])
+        had = read_mailbox(self.mta)
         self.mta.start()
 
         def emptied():
@@ -186,7 +187,7 @@ class Actor:
             return not self.mta.queue()
 
         assert eventually(emptied, 20, 0.15), f"stays: {self.mta.queue()}\n{self.mta.log()[-3000:]}"
-        return self.server.arrived(), read_mailbox(self.mta)
+        return self.server.arrived(), read_mailbox(self.mta), had
 
 
 class Verdict:
@@ -195,8 +196,8 @@ class Verdict:
         self.faults = []
 
 
-def judge(history, cut, arrived, mailbox, server, verdict):
-    """What was owed at the cut, and what came after it."""
+def judge(history, cut, arrived, mailbox, had, server, verdict):
+    """What was owed at the cut, and what came after it. `had`: the mailbox before the start."""
     def before(moments):
         return {key: moment for key, moment in moments.items() if moment.place <= cut.end}
 
@@ -205,7 +206,8 @@ def judge(history, cut, arrived, mailbox, server, verdict):
     lost = {key for key in before(history.accepted) if key not in came and key not in relayed and key[1] not in deleting}
     strange = {key for key in came if key not in before(history.begun)}
     again = [(key, cut.when - relayed[key].when) for key in arrived if key in relayed]
-    back = [(key, cut.when - moment.when) for serial, moment in before(history.deleted).items() for key in came if key[1] == serial
+    new = set(arrived + (mailbox.arrived - had.arrived) + (mailbox.bounced - had.bounced))
+    back = [(key, cut.when - moment.when) for serial, moment in before(history.deleted).items() for key in new if key[1] == serial
             and key not in relayed]
     late = [each for each in again + back if each[1] > MAY_BE_FORGOTTEN]
     twice = sum(count - 1 for count in (arrived + mailbox.arrived + mailbox.bounced).values())
@@ -242,9 +244,9 @@ def try_cuts(make, start, history, chosen, seed):
                 seen.add(key)
             before = len(verdict.faults)
             try:
-                arrived, mailbox = actor.try_tree(tree, start.tops)
+                arrived, mailbox, had = actor.try_tree(tree, start.tops)
                 with lock:
-                    judge(history, cut, arrived, mailbox, actor.server, verdict)
+                    judge(history, cut, arrived, mailbox, had, actor.server, verdict)
             except AssertionError as error:
                 verdict.faults.append(str(error)[:3000])
             for number in range(before, len(verdict.faults)):

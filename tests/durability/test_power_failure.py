@@ -14,6 +14,7 @@ import dataclasses
 import os
 import random
 import shutil
+import socket
 import threading
 import time
 
@@ -161,6 +162,17 @@ def live(mta, server, history):
     time.sleep(0.5)  # the journal's flush of what was delivered last
 
 
+def is_free(port):
+    """A process that is just ending holds its sockets a moment longer than its directory."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 class Actor:
     """An instance that is started on one tree after the other."""
 
@@ -178,6 +190,7 @@ class Actor:
         self.mta.log_file.unlink(missing_ok=True)
         tree.make(tops, [self.mta.spool, self.mta.mail])
         before = read_mailbox(self.mta)
+        assert eventually(lambda: is_free(self.mta.port), 10)
         self.mta.start()
 
         def emptied():

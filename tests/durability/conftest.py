@@ -2,7 +2,7 @@
 
 DURABILITY_SEED     the seed, to repeat what a run did
 DURABILITY_ROUNDS   how many times something is killed (30)
-DURABILITY_CUTS     at how many steps the power fails; "all" for each one (a sample)
+DURABILITY_CUTS     at how many steps the power fails (60); "all" for each one
 """
 import os
 import random

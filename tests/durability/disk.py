@@ -5,7 +5,8 @@ file system which orders changes of names as a journal does, and nothing else:
 - fsync of a file makes its data, its mode and the names it has durable; fdatasync only its data;
 - fsync of a directory makes its names durable; syncfs everything;
 - names that are durable bring all earlier changes of the same directories with them;
-- of unflushed data of a file that grew, the beginning may be there, to a page; of data written in place any page may be.
+- of unflushed data of a file that grew, the beginning may be there, to a page, or its size alone; of data written in
+  place any page may be.
 """
 import dataclasses
 import mmap
@@ -199,7 +200,7 @@ class Disk:
 def content_after(node, writes, fate, rng):
     """What the file holds: durable writes, and of the others what the fate says."""
     content = Content(node.content)
-    loses_all_growth = fate == "none" or (fate == "some" and rng.random() < 0.3)
+    growth = rng.choice(("kept", "kept", "lost", "zeros"))
     stopped = False
     for change, durable in writes:
         if durable or fate == "all":
@@ -213,7 +214,9 @@ def content_after(node, writes, fate, rng):
             for page in range(change.offset // PAGE, (change.offset + change.length - 1) // PAGE + 1):
                 if rng.random() < 0.5:
                     content.apply_page(change, page)
-        elif not loses_all_growth and not stopped and change.offset <= content.size:
+        elif growth == "zeros":
+            content.size = max(content.size, change.offset + change.length)
+        elif growth == "kept" and not stopped and change.offset <= content.size:
             length = change.length
             if rng.random() < 0.3:
                 last = rng.randrange(change.offset // PAGE, (change.offset + change.length) // PAGE + 1) * PAGE
@@ -244,6 +247,12 @@ class Content:
         begin, end = max(change.offset, page * PAGE), min(change.offset + change.length, (page + 1) * PAGE)
         data = change.data[begin - change.offset:end - change.offset] if change.kind == WRITE else bytes(end - begin)
         self.parts.append((begin, data))
+
+    def bytes(self):
+        out = bytearray(self.size)
+        for at, data in self.parts:
+            out[at:at + len(data)] = data
+        return bytes(out[:self.size])
 
     def write(self, path):
         with open(path, "wb") as file:
@@ -288,6 +297,26 @@ class Tree:
         for top, node in tops:
             walk(node, top)
         return tuple(out)
+
+    def differences(self, tops):
+        """Paths that are not as the directories have them now: a change that went past the log. For the tree of all changes."""
+        found = []
+
+        def compare(node, path):
+            names = {name: each for name, each in self.names.get(id(node), {}).items()}
+            for name in os.listdir(path):
+                place, known = f"{path}/{name}", names.pop(name, None)
+                if os.path.isdir(place):
+                    compare(known, place) if known else found.append(place)
+                elif os.path.isfile(place):
+                    content = known and self.contents.get(id(known), Content(known.content))
+                    if not content or content.bytes() != pathlib.Path(place).read_bytes():
+                        found.append(place)
+            found.extend(f"{path}/{name}" for name in names)
+
+        for top, node in tops:
+            compare(node, top)
+        return found
 
     def make(self, tops, places):
         """Writes it below other directories, which are empty."""

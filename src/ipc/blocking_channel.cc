@@ -18,12 +18,13 @@ struct Call {
     const google::protobuf::MessageLite& request;
     google::protobuf::MessageLite& reply;
     event::milliseconds timeout;
+    std::string* reply_blob;
     std::expected<void, IpcError> outcome{};
 };
 
 event::Task<void> perform(std::shared_ptr<Channel> channel, Call& call)
 {
-    call.outcome = co_await channel->call(call.method, call.request, call.reply, {}, call.timeout);
+    call.outcome = co_await channel->call(call.method, call.request, call.reply, {}, call.timeout, call.reply_blob);
 }
 
 } // namespace
@@ -55,9 +56,10 @@ BlockingChannel::~BlockingChannel()
 }
 
 std::expected<void, IpcError> BlockingChannel::call(Method method, const google::protobuf::MessageLite& request,
-                                                    google::protobuf::MessageLite& reply, event::milliseconds timeout)
+                                                    google::protobuf::MessageLite& reply, event::milliseconds timeout,
+                                                    std::string* reply_blob)
 {
-    Call call{method, request, reply, timeout};
+    Call call{method, request, reply, timeout, reply_blob};
     loop_->run_until_done(perform(channel_, call));
     return call.outcome;
 }

@@ -22,7 +22,8 @@ public:
 
     std::expected<void, IpcError> call(Method method, const google::protobuf::MessageLite& request,
                                        google::protobuf::MessageLite& reply,
-                                       event::milliseconds timeout = event::milliseconds(3'600'000));
+                                       event::milliseconds timeout = event::milliseconds(3'600'000),
+                                       std::string* reply_blob = nullptr);
 
 private:
     std::unique_ptr<event::Loop> loop_;

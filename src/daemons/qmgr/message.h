@@ -73,7 +73,7 @@ struct Message {
 
     // What a listing shows of a message that waits. While it is active the envelope tells.
     void set_pending(const std::vector<PendingRecipient>& recipients);
-    void each_pending(const std::function<void(std::string_view address, std::string_view reason)>& visit) const;
+    void each_pending(const std::function<void(std::string_view address, const SharedText& reason)>& visit) const;
 
 private:
     std::unique_ptr<char[]> addresses_;                // each ends with a zero byte; an empty one ends them all

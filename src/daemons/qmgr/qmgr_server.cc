@@ -3,10 +3,11 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemons/qmgr/explain.h"
+#include "daemons/qmgr/listing.h"
 #include "daemons/qmgr/now.h"
 #include "daemons/qmgr/queue_manager.h"
 
-#include <fcntl.h>
+#include <malloc.h>
 
 namespace facteur::qmgr {
 
@@ -14,7 +15,6 @@ namespace {
 
 using queue::Spool;
 
-constexpr std::size_t kListPage = 2000;
 constexpr std::size_t kScanBatch = 500;    // files read at once
 constexpr std::size_t kKnownBatch = 20000; // known names looked at in one turn
 
@@ -115,6 +115,8 @@ private:
             co_await scan_queue(Place::deferred);
             co_await scan_queue(Place::hold);
             manager_->finish_scan(round_);
+            if (!std::exchange(all_met_, true))
+                ::malloc_trim(0); // what reading took is not needed any more
         } while (scan_again_);
         scanning_ = false;
     }
@@ -198,41 +200,9 @@ private:
             to.answer_refused(request);
             return;
         }
-        const std::string cursor = wanted.after();
-        const auto page = manager_->index().page(cursor, kListPage);
-        for (const auto& message : page)
-            add_entry(*reply.add_entries(), *message, wanted.with_recipients());
-        reply.set_more(page.size() == kListPage);
-        to.answer(request, reply);
-    }
-
-    static void add_entry(ipc::ListEntry& entry, const Message& message, bool with_recipients)
-    {
-        entry.set_queue_id(message.id);
-        entry.set_queue(std::string(queue_name(message.place)));
-        entry.set_arrival_seconds(message.arrival_seconds);
-        entry.set_size(message.size);
-        entry.set_sender(std::string(message.sender.view()));
-        entry.set_next_try_seconds(message.place == Place::deferred ? message.next_try_seconds : 0);
-        entry.set_forced_expire(message.expire_now);
-        if (!with_recipients)
-            return;
-        // A reason that all share is said once.
-        bool first = true;
-        bool differ = false;
-        std::string_view shared;
-        message.each_pending([&](std::string_view, std::string_view reason) {
-            differ |= !std::exchange(first, false) && reason != shared;
-            shared = reason;
-        });
-        if (!differ)
-            entry.set_reason(std::string(shared));
-        message.each_pending([&](std::string_view address, std::string_view reason) {
-            auto& recipient = *entry.add_recipients();
-            recipient.set_address(std::string(address));
-            if (differ)
-                recipient.set_reason(std::string(reason));
-        });
+        reply.set_partial(!all_met_);
+        const std::string page = listing_.page(manager_->index(), wanted, reply);
+        to.answer(request, reply, page);
     }
 
     Settings settings_;
@@ -240,7 +210,9 @@ private:
     std::optional<Priorities> priorities_;
     service::Process* process_ = nullptr;
     std::unique_ptr<QueueManager> manager_;
+    Listing listing_;
     std::uint32_t round_ = 0;
+    bool all_met_ = false; // the scan at the start has ended
     bool scanning_ = false;
     bool scan_again_ = false;
 };

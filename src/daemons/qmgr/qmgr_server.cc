@@ -15,6 +15,7 @@ namespace {
 
 using queue::Spool;
 
+constexpr int kLargeBlock = 128 << 10;     // goes back to the system as soon as it is free
 constexpr std::size_t kScanBatch = 500;    // files read at once
 constexpr std::size_t kKnownBatch = 20000; // known names looked at in one turn
 
@@ -22,6 +23,9 @@ class QmgrServer final : public service::Server {
 public:
     std::expected<void, std::string> before_jail(service::Process& process) override
     {
+        // The queue lives in memory for months: what worker threads read on its way there must leave no holes behind.
+        ::mallopt(M_ARENA_MAX, 1);
+        ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
         settings_ = read_settings(process.config);
         spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
         priorities_.emplace(process.config);

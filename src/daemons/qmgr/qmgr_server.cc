@@ -16,7 +16,8 @@ namespace {
 using queue::Spool;
 
 constexpr int kLargeBlock = 128 << 10;     // goes back to the system as soon as it is free
-constexpr std::size_t kScanBatch = 500;    // files read at once
+constexpr std::size_t kScanBatch = 500;    // files that a worker reads at once
+constexpr int kReadAtOnce = 2;             // batches; the pool has other work as well
 constexpr std::size_t kKnownBatch = 20000; // known names looked at in one turn
 
 class QmgrServer final : public service::Server {
@@ -136,6 +137,12 @@ private:
         }
     }
 
+    // Batches of files that are being read.
+    struct Reading {
+        explicit Reading(event::Loop& loop) : fewer(loop) {}
+        int open = 0;
+        event::Condition fewer;
+    };
     // Settled::only leaves files of the last seconds alone: whoever made them may be about to announce them.
     enum class Settled { any, only };
     event::Task<void> scan_queue(Place place, Settled settled = Settled::any)
@@ -164,25 +171,30 @@ private:
             log::warning("{}", found.error);
         for (const auto& path : found.odd)
             log::warning("bogus file name: {}", text::printable(path));
+        Reading reading(process_->loop);
         std::vector<std::string> unknown;
         for (std::size_t i = 0; i < found.ids.size(); ++i) {
             if (!manager_->knows(place, found.ids[i], round_))
                 unknown.push_back(std::move(found.ids[i]));
             if (unknown.size() == kScanBatch) {
-                co_await meet(place, std::exchange(unknown, {}), settled);
-                manager_->run_due();
+                while (reading.open == kReadAtOnce)
+                    co_await reading.fewer.wait();
+                event::spawn(meet(place, std::exchange(unknown, {}), settled, reading));
             } else if (i % kKnownBatch == kKnownBatch - 1) {
                 co_await process_->loop.sleep(event::milliseconds(1));
             }
         }
         if (!unknown.empty())
-            co_await meet(place, std::move(unknown), settled);
+            event::spawn(meet(place, std::move(unknown), settled, reading));
+        while (reading.open > 0)
+            co_await reading.fewer.wait();
         manager_->run_due();
     }
 
-    // Files are read on a worker thread, while mail flows.
-    event::Task<void> meet(Place place, std::vector<std::string> ids, Settled settled)
+    // Files are read on worker threads, while mail flows. `reading` belongs to the scan, which waits for all of it.
+    event::Task<void> meet(Place place, std::vector<std::string> ids, Settled settled, Reading& reading)
     {
+        ++reading.open;
         const Spool& spool = *spool_;
         const auto facts = co_await process_->pool.run([&spool, &ids, place] {
             std::vector<FileFacts> read;
@@ -194,6 +206,9 @@ private:
         for (const FileFacts& each : facts)
             if (settled == Settled::any || !each.fresh)
                 manager_->met(each, round_);
+        manager_->run_due();
+        --reading.open;
+        reading.fewer.notify_one(); // the scan may end here, and `reading` with it
     }
 
     void list(const ipc::Request& request, ipc::Channel& to)

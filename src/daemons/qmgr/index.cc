@@ -183,11 +183,19 @@ void MessageIndex::each(const std::function<void(const MessagePtr&)>& visit) con
 
 void MessageIndex::walk(std::string_view cursor, const std::function<bool(const MessagePtr&)>& visit) const
 {
+    constexpr std::size_t kAhead = 8;
     Spot at = spot_of(cursor);
-    for (; at.shelf < shelves_.size(); at = {at.shelf + 1, 0})
-        for (; at.number < shelves_[at.shelf].size(); ++at.number)
-            if (const MessagePtr& message = shelves_[at.shelf][at.number]; message->id != cursor && !visit(message))
+    for (; at.shelf < shelves_.size(); at = {at.shelf + 1, 0}) {
+        const Shelf& shelf = shelves_[at.shelf];
+        for (; at.number < shelf.size(); ++at.number) {
+            if (at.number + kAhead < shelf.size()) {
+                shelf[at.number + kAhead]->fetch();
+                shelf[at.number + kAhead / 2]->fetch_pending();
+            }
+            if (const MessagePtr& message = shelf[at.number]; message->id != cursor && !visit(message))
                 return;
+        }
+    }
 }
 
 } // namespace facteur::qmgr

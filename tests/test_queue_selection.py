@@ -62,6 +62,7 @@ def test_the_traditional_listing_chooses_too(stuck):
     text = stuck.run("postqueue", "-p", "--where", "domain = two.example").stdout.decode()
     assert "a@one.example" not in text and text.count("@two.example") == 2 and text.endswith("-- 14 Kbytes in 1 Request.\n"), text
     assert stuck.run("postqueue", "--where", "sender = nobody@x").stdout == b"No such message\n"
+    assert stuck.run("mailq", "--where", "domain = two.example").stdout.decode() == text
 
 
 def test_an_error_points_at_its_place(stuck):

@@ -7,13 +7,13 @@
 #include "base/text.h"
 #include "config/match_list.h"
 #include "ipc/client.h"
+#include "ipc/list_page.h"
 #include "ipc/messages.pb.h"
 #include "net/address.h"
 #include "queue/queue_id.h"
+#include "queue/spool.h"
 #include "service/service.h"
 #include "table/table.h"
-
-#include <algorithm>
 
 namespace facteur {
 namespace {
@@ -99,37 +99,42 @@ private:
             co_return Status::DENY;
         ipc::ListRequest wanted;
         wanted.set_with_recipients(true);
+        wanted.add_queues(std::string(queue::kDeferred));
+        ipc::ListReply list;
         do {
-            ipc::ListReply list;
+            std::string page;
             const auto listed =
-                co_await qmgr_->call(ipc::Method::list, wanted, list, {}, ipc::Client::Repeat::never, kPatience);
+                co_await qmgr_->call(ipc::Method::list, wanted, list, {}, ipc::Client::Repeat::never, kPatience, &page);
             if (!listed) {
                 log::warning("queue manager: {}", ipc::to_string(listed.error()));
                 co_return Status::FAIL;
             }
-            ipc::QueueChange change = messages_for(site, list);
+            ipc::QueueChange change = messages_for(site, page);
             if (change.queue_ids_size() > 0) {
                 const auto status = co_await pass_on(std::move(change));
                 if (status != Status::OK)
                     co_return status;
             }
-            wanted.set_chunk(list.next_chunk());
-        } while (wanted.chunk() != 0);
+            wanted.set_after(list.last());
+        } while (list.more());
         co_return Status::OK;
     }
 
-    static ipc::QueueChange messages_for(std::string_view site, const ipc::ListReply& list)
+    static ipc::QueueChange messages_for(std::string_view site, std::string_view bytes)
     {
-        const auto goes_there = [site](const ipc::ListEntry::Recipient& recipient) {
-            const std::string_view address = recipient.address();
+        const auto goes_there = [site](std::string_view address) {
             const auto at = address.rfind('@');
             return at != address.npos && text::iequals(address.substr(at + 1), site);
         };
         ipc::QueueChange change;
         change.set_operation(ipc::QueueChange::FLUSH_ID);
-        for (const auto& entry : list.entries())
-            if (entry.queue() == "deferred" && std::ranges::any_of(entry.recipients(), goes_there))
-                change.add_queue_ids(entry.queue_id());
+        for (ipc::ListPage page(bytes); page.next();) {
+            bool wanted = false;
+            for (ipc::ListedRecipient recipient; page.next_recipient(recipient);)
+                wanted |= goes_there(recipient.address);
+            if (wanted)
+                change.add_queue_ids(std::string(page.message().id));
+        }
         return change;
     }
 

@@ -65,9 +65,9 @@ ipc::ExplainReply explain(const ipc::ExplainRequest& request, const MessageIndex
         ipc::ListEntry& entry = *reply.mutable_entry();
         entry.set_queue_id(message->id);
         entry.set_queue(std::string(queue_name(message->place)));
-        message->each_pending([&entry](std::string_view, std::string_view reason) {
+        message->each_pending([&entry](std::string_view, const SharedText& reason) {
             if (entry.reason().empty())
-                entry.set_reason(std::string(reason));
+                entry.set_reason(std::string(reason.view()));
         });
         entry.set_next_try_seconds(message->place == Place::deferred ? message->next_try_seconds : 0);
         entry.set_forced_expire(message->expire_now);

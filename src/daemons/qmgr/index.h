@@ -5,7 +5,6 @@
 
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,23 +31,30 @@ public:
     // Nothing waits longer than until `limit`.
     void due_by(std::int64_t limit);
 
-    [[nodiscard]] std::size_t size() const { return messages_.size(); }
+    [[nodiscard]] std::size_t size() const { return size_; }
     void each(const std::function<void(const MessagePtr&)>& visit) const;
-    // A stable walk in pieces: messages after `cursor` (an id), at most `count`. Order: by id.
-    [[nodiscard]] std::vector<MessagePtr> page(std::string_view cursor, std::size_t count) const;
+    // Messages after `cursor` (an id), in the order of their ids, until `visit` returns false. So a walk in pieces
+    // meets each message once, whatever comes and goes meanwhile.
+    void walk(std::string_view cursor, const std::function<bool(const MessagePtr&)>& visit) const;
 
 private:
-    struct ById {
-        using is_transparent = void;
-        static std::string_view id(const MessagePtr& message) { return message->id; }
-        static std::string_view id(std::string_view text) { return text; }
-        bool operator()(const auto& a, const auto& b) const { return id(a) < id(b); }
+    // Messages in the order of their ids, cut into shelves that are never empty: a million messages need no node each,
+    // and one that comes or goes moves few others.
+    using Shelf = std::vector<MessagePtr>;
+    struct Spot {
+        std::size_t shelf;
+        std::size_t number;
     };
+    // Where the first message stands whose id is not below this one; may be one past the end of its shelf.
+    [[nodiscard]] Spot spot_of(std::string_view id) const;
+    void split(std::size_t shelf);
+    void join_with_next(std::size_t shelf);
     void put(std::size_t slot, Message* message);
     void sift_up(std::size_t slot);
     void sift_down(std::size_t slot);
 
-    std::set<MessagePtr, ById> messages_;
+    std::vector<Shelf> shelves_;
+    std::size_t size_ = 0;
     std::vector<Message*> schedule_; // a binary heap by next_try_seconds; each message knows its slot
 };
 

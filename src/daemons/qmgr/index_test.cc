@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <random>
+#include <set>
 
 namespace facteur::qmgr {
 namespace {
@@ -12,7 +13,7 @@ std::vector<std::pair<std::string, std::string>> pending_of(const Message& messa
 {
     std::vector<std::pair<std::string, std::string>> seen;
     message.each_pending(
-        [&](std::string_view address, std::string_view reason) { seen.emplace_back(address, reason); });
+        [&](std::string_view address, const SharedText& reason) { seen.emplace_back(address, reason.view()); });
     return seen;
 }
 
@@ -60,17 +61,62 @@ TEST(SharedText, KeepsEachTextOnce)
     EXPECT_TRUE(SharedText("").empty());
 }
 
-TEST(MessageIndex, ListsInPagesById)
+std::vector<std::string> ids_after(const MessageIndex& index, std::string_view cursor, std::size_t count = 1'000'000)
+{
+    std::vector<std::string> ids;
+    index.walk(cursor, [&](const MessagePtr& message) {
+        ids.push_back(message->id);
+        return ids.size() < count;
+    });
+    return ids;
+}
+
+TEST(MessageIndex, IsWalkedInTheOrderOfIds)
 {
     MessageIndex index;
     for (const char* id : {"C", "A", "B"})
         index.add(id);
-    EXPECT_EQ(index.page("", 2).size(), 2U);
-    EXPECT_EQ(index.page("", 2)[1]->id, "B");
-    EXPECT_EQ(index.page("B", 2)[0]->id, "C");
+    EXPECT_EQ(ids_after(index, "", 2), (std::vector<std::string>{"A", "B"}));
+    EXPECT_EQ(ids_after(index, "B"), (std::vector<std::string>{"C"}));
+    EXPECT_TRUE(ids_after(index, "C").empty());
     index.erase(index.find("B"));
     EXPECT_EQ(index.find("B"), nullptr);
     EXPECT_EQ(index.size(), 2U);
+    EXPECT_EQ(ids_after(index, "AA"), (std::vector<std::string>{"C"}));
+    EXPECT_TRUE(ids_after(MessageIndex(), "").empty());
+}
+
+// Whatever comes and goes in whatever order, the index is what a sorted set would be.
+TEST(MessageIndex, ManyComeAndGo)
+{
+    MessageIndex index;
+    std::set<std::string> model;
+    std::mt19937 random(5);
+    const auto compare = [&] {
+        ASSERT_EQ(index.size(), model.size());
+        EXPECT_EQ(ids_after(index, ""), std::vector<std::string>(model.begin(), model.end()));
+        const std::string cursor = std::to_string(random() % 5000);
+        EXPECT_EQ(ids_after(index, cursor), std::vector<std::string>(model.upper_bound(cursor), model.end()));
+    };
+    for (int round = 0; round < 4; ++round) {
+        for (int i = 0; i < 3000; ++i)
+            if (const std::string id = std::to_string(random() % 5000); model.insert(id).second)
+                index.add(id);
+        compare();
+        for (int i = 0; i < 9000; ++i) {
+            const std::string id = std::to_string(random() % 5000);
+            const MessagePtr found = index.find(id);
+            ASSERT_EQ(found != nullptr, model.erase(id) == 1);
+            if (found)
+                index.erase(found);
+        }
+        compare();
+    }
+    // In order, as ids that begin with the time are: the shelves are filled, not halved.
+    for (int i = 10000; i < 14000; ++i)
+        if (model.insert(std::to_string(i)).second)
+            index.add(std::to_string(i));
+    compare();
 }
 
 TEST(MessageIndex, GivesDueMessagesInTheirOrder)

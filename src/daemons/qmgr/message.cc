@@ -24,7 +24,10 @@ void Message::set_pending(const std::vector<PendingRecipient>& recipients)
 {
     addresses_.reset();
     reasons_.reset();
-    reason_ = recipients.empty() ? SharedText() : recipients.front().reason;
+    reason_ = {};
+    if (recipients.empty())
+        return;
+    reason_ = recipients.front().reason;
     std::size_t size = 1;
     for (const auto& each : recipients)
         size += each.address.size() + 1;
@@ -49,17 +52,17 @@ void Message::set_pending(const std::vector<PendingRecipient>& recipients)
             reasons_->push_back(each.reason);
 }
 
-void Message::each_pending(const std::function<void(std::string_view, std::string_view)>& visit) const
+void Message::each_pending(const std::function<void(std::string_view, const SharedText&)>& visit) const
 {
+    static const SharedText none;
     if (active) {
         const auto& envelope = active->envelope;
         for (int i = 0; i < envelope.recipients_size(); ++i) {
             const auto number = static_cast<std::size_t>(i);
             if (number < active->done.size() && active->done[number])
                 continue;
-            visit(envelope.recipients(i).address(), number < active->deferral_reason.size()
-                                                        ? active->deferral_reason[number].view()
-                                                        : std::string_view());
+            visit(envelope.recipients(i).address(),
+                  number < active->deferral_reason.size() ? active->deferral_reason[number] : none);
         }
         return;
     }
@@ -68,7 +71,7 @@ void Message::each_pending(const std::function<void(std::string_view, std::strin
     std::size_t number = 0;
     for (const char* at = addresses_.get(); *at != '\0'; ++number) {
         const std::string_view address(at);
-        visit(address, reasons_ ? (*reasons_)[number].view() : reason_.view());
+        visit(address, reasons_ ? (*reasons_)[number] : reason_);
         at += address.size() + 1;
     }
 }

@@ -88,7 +88,16 @@ struct Message {
 
     // What a listing shows of a message that waits. While it is active the envelope tells.
     void set_pending(const std::vector<PendingRecipient>& recipients);
-    void each_pending(const std::function<void(std::string_view address, std::string_view reason)>& visit) const;
+    void each_pending(const std::function<void(std::string_view address, const SharedText& reason)>& visit) const;
+
+    // Asks the processor for what a listing will look at soon: the message, and later its addresses. In a large queue
+    // each lies somewhere else, and waiting for memory would be most of the work.
+    void fetch() const
+    {
+        __builtin_prefetch(this);
+        __builtin_prefetch(reinterpret_cast<const char*>(this) + sizeof *this - 1);
+    }
+    void fetch_pending() const { __builtin_prefetch(addresses_.get()); }
 
 private:
     std::unique_ptr<char[]> addresses_;                // each ends with a zero byte; an empty one ends them all

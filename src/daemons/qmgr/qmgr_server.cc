@@ -3,11 +3,12 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemons/qmgr/explain.h"
+#include "daemons/qmgr/listing.h"
 #include "daemons/qmgr/now.h"
 #include "daemons/qmgr/queue_manager.h"
 #include "queue/recovery.h"
 
-#include <fcntl.h>
+#include <malloc.h>
 
 namespace facteur::qmgr {
 
@@ -15,14 +16,18 @@ namespace {
 
 using queue::Spool;
 
-constexpr std::size_t kListPage = 2000;
-constexpr std::size_t kScanBatch = 500;    // files read at once
+constexpr int kLargeBlock = 128 << 10;     // goes back to the system as soon as it is free
+constexpr std::size_t kScanBatch = 500;    // files that a worker reads at once
+constexpr int kReadAtOnce = 2;             // batches; the pool has other work as well
 constexpr std::size_t kKnownBatch = 20000; // known names looked at in one turn
 
 class QmgrServer final : public service::Server {
 public:
     std::expected<void, std::string> before_jail(service::Process& process) override
     {
+        // The queue lives in memory for months: what worker threads read on its way there must leave no holes behind.
+        ::mallopt(M_ARENA_MAX, 1);
+        ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
         settings_ = read_settings(process.config);
         spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
         priorities_.emplace(process.config);
@@ -152,6 +157,8 @@ private:
             co_await scan_queue(Place::deferred);
             co_await scan_queue(Place::hold);
             manager_->finish_scan(round_);
+            if (!std::exchange(all_met_, true))
+                ::malloc_trim(0); // what reading took is not needed any more
         } while (scan_again_);
         scanning_ = false;
     }
@@ -167,6 +174,12 @@ private:
         }
     }
 
+    // Batches of files that are being read.
+    struct Reading {
+        explicit Reading(event::Loop& loop) : fewer(loop) {}
+        int open = 0;
+        event::Condition fewer;
+    };
     // Settled::only leaves files of the last seconds alone: whoever made them may be about to announce them.
     enum class Settled { any, only };
     event::Task<void> scan_queue(Place place, Settled settled = Settled::any)
@@ -195,25 +208,30 @@ private:
             log::warning("{}", found.error);
         for (const auto& path : found.odd)
             log::warning("bogus file name: {}", text::printable(path));
+        Reading reading(process_->loop);
         std::vector<std::string> unknown;
         for (std::size_t i = 0; i < found.ids.size(); ++i) {
             if (!manager_->knows(place, found.ids[i], round_))
                 unknown.push_back(std::move(found.ids[i]));
             if (unknown.size() == kScanBatch) {
-                co_await meet(place, std::exchange(unknown, {}), settled);
-                manager_->run_due();
+                while (reading.open == kReadAtOnce)
+                    co_await reading.fewer.wait();
+                event::spawn(meet(place, std::exchange(unknown, {}), settled, reading));
             } else if (i % kKnownBatch == kKnownBatch - 1) {
                 co_await process_->loop.sleep(event::milliseconds(1));
             }
         }
         if (!unknown.empty())
-            co_await meet(place, std::move(unknown), settled);
+            event::spawn(meet(place, std::move(unknown), settled, reading));
+        while (reading.open > 0)
+            co_await reading.fewer.wait();
         manager_->run_due();
     }
 
-    // Files are read on a worker thread, while mail flows.
-    event::Task<void> meet(Place place, std::vector<std::string> ids, Settled settled)
+    // Files are read on worker threads, while mail flows. `reading` belongs to the scan, which waits for all of it.
+    event::Task<void> meet(Place place, std::vector<std::string> ids, Settled settled, Reading& reading)
     {
+        ++reading.open;
         const Spool& spool = *spool_;
         const auto facts = co_await process_->pool.run([&spool, &ids, place] {
             std::vector<FileFacts> read;
@@ -225,6 +243,9 @@ private:
         for (const FileFacts& each : facts)
             if (settled == Settled::any || !each.fresh)
                 manager_->met(each, round_);
+        manager_->run_due();
+        --reading.open;
+        reading.fewer.notify_one(); // the scan may end here, and `reading` with it
     }
 
     void list(const ipc::Request& request, ipc::Channel& to)
@@ -235,41 +256,9 @@ private:
             to.answer_refused(request);
             return;
         }
-        const std::string cursor = wanted.after();
-        const auto page = manager_->index().page(cursor, kListPage);
-        for (const auto& message : page)
-            add_entry(*reply.add_entries(), *message, wanted.with_recipients());
-        reply.set_more(page.size() == kListPage);
-        to.answer(request, reply);
-    }
-
-    static void add_entry(ipc::ListEntry& entry, const Message& message, bool with_recipients)
-    {
-        entry.set_queue_id(message.id);
-        entry.set_queue(std::string(queue_name(message.place)));
-        entry.set_arrival_seconds(message.arrival_seconds);
-        entry.set_size(message.size);
-        entry.set_sender(std::string(message.sender.view()));
-        entry.set_next_try_seconds(message.place == Place::deferred ? message.next_try_seconds : 0);
-        entry.set_forced_expire(message.expire_now);
-        if (!with_recipients)
-            return;
-        // A reason that all share is said once.
-        bool first = true;
-        bool differ = false;
-        std::string_view shared;
-        message.each_pending([&](std::string_view, std::string_view reason) {
-            differ |= !std::exchange(first, false) && reason != shared;
-            shared = reason;
-        });
-        if (!differ)
-            entry.set_reason(std::string(shared));
-        message.each_pending([&](std::string_view address, std::string_view reason) {
-            auto& recipient = *entry.add_recipients();
-            recipient.set_address(std::string(address));
-            if (differ)
-                recipient.set_reason(std::string(reason));
-        });
+        reply.set_partial(!all_met_);
+        const std::string page = listing_.page(manager_->index(), wanted, reply);
+        to.answer(request, reply, page);
     }
 
     Settings settings_;
@@ -277,8 +266,10 @@ private:
     std::optional<Priorities> priorities_;
     service::Process* process_ = nullptr;
     std::unique_ptr<QueueManager> manager_;
+    Listing listing_;
     std::uint32_t round_ = 0;
     bool begun_ = false;
+    bool all_met_ = false; // the scan at the start has ended
     bool scanning_ = false;
     bool scan_again_ = false;
 };

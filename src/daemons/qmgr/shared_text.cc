@@ -8,6 +8,7 @@ namespace facteur::qmgr {
 struct SharedText::Node {
     std::string text;
     std::size_t uses = 0;
+    Mark mark{};
 };
 
 struct SharedText::Pool {
@@ -51,6 +52,11 @@ SharedText::~SharedText()
 std::string_view SharedText::view() const
 {
     return node_ ? std::string_view(node_->text) : std::string_view();
+}
+
+SharedText::Mark* SharedText::mark() const
+{
+    return node_ ? &node_->mark : nullptr;
 }
 
 std::size_t SharedText::distinct()

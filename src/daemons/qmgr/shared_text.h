@@ -2,6 +2,7 @@
 // One thread only.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -23,6 +24,14 @@ public:
     [[nodiscard]] std::string_view view() const;
     [[nodiscard]] bool empty() const { return node_ == nullptr; }
     bool operator==(const SharedText& other) const { return node_ == other.node_; }
+
+    // A note that a listing leaves on the text: which page said it last, and its number there. Nothing for the empty
+    // text.
+    struct Mark {
+        std::uint64_t page = 0;
+        std::uint32_t number = 0;
+    };
+    [[nodiscard]] Mark* mark() const;
 
     [[nodiscard]] static std::size_t distinct(); // texts kept now
 

@@ -81,6 +81,44 @@ std::optional<ipc::ListEntry> entry_of_file(const queue::Spool& spool, std::stri
     return entry;
 }
 
+void pack(ipc::ListPageWriter& page, const ipc::ListEntry& entry)
+{
+    ipc::ListedMessage message{.id = entry.queue_id(),
+                               .queue = entry.queue(),
+                               .arrival_seconds = entry.arrival_seconds(),
+                               .next_try_seconds = entry.next_try_seconds(),
+                               .size = entry.size(),
+                               .sender = page.text(entry.sender()),
+                               .forced_expire = entry.forced_expire()};
+    std::string_view said; // recipients of one message often share their reason
+    std::uint32_t number = ipc::kEmptyText;
+    for (const auto& recipient : entry.recipients()) {
+        if (recipient.reason() != said)
+            number = page.text(said = recipient.reason());
+        page.recipient({recipient.address(), number});
+    }
+    page.message(message);
+}
+
+ipc::ListEntry unpack(ipc::ListPage& page)
+{
+    const ipc::ListedMessage& message = page.message();
+    ipc::ListEntry entry;
+    entry.set_queue_id(std::string(message.id));
+    entry.set_queue(std::string(message.queue));
+    entry.set_arrival_seconds(message.arrival_seconds);
+    entry.set_next_try_seconds(message.next_try_seconds);
+    entry.set_size(message.size);
+    entry.set_sender(std::string(page.text(message.sender)));
+    entry.set_forced_expire(message.forced_expire);
+    for (ipc::ListedRecipient each; page.next_recipient(each);) {
+        auto& recipient = *entry.add_recipients();
+        recipient.set_address(std::string(each.address));
+        recipient.set_reason(std::string(page.text(each.reason)));
+    }
+    return entry;
+}
+
 void externalize(ipc::ListEntry& entry)
 {
     entry.set_sender(external(entry.sender()));

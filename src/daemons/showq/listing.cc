@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "daemons/showq/file_entry.h"
 
+#include <algorithm>
+
 namespace facteur::showq {
 
 namespace {
@@ -15,26 +17,49 @@ constexpr std::string_view kAllQueues[] = {queue::kMaildrop, queue::kActive, que
                                            queue::kHold};
 } // namespace
 
-event::Task<ipc::ListReply> Listing::next()
-{
+// A page on its way.
+struct Listing::Ahead {
+    explicit Ahead(event::Loop& loop) : ended(loop) {}
+    std::optional<std::expected<void, ipc::IpcError>> outcome;
     ipc::ListReply reply;
+    std::string page;
+    event::Condition ended;
+};
+
+Listing::Listing(const Context& context, const ipc::ListRequest& wanted, std::optional<queue::Selection> where,
+                 std::int64_t now)
+    : context_(context), where_(std::move(where)), facts_(context.spool, now),
+      phase_(context.qmgr ? Phase::queue_manager : Phase::files)
+{
+    *request_.mutable_queues() = wanted.queues();
+    request_.set_with_recipients(wanted.with_recipients() || where_);
+}
+
+event::Task<Listing::Piece> Listing::next()
+{
+    Piece piece;
     if (phase_ == Phase::queue_manager)
-        reply = co_await next_of_queue_manager();
+        piece.page = co_await next_of_queue_manager();
     else if (phase_ == Phase::files)
-        reply = co_await next_of_files();
-    reply.set_undecided(undecided_);
-    co_return reply;
+        piece.page = co_await next_of_files();
+    piece.reply.set_undecided(undecided_);
+    co_return piece;
+}
+
+bool Listing::wanted(std::string_view queue) const
+{
+    return request_.queues().empty() || std::ranges::find(request_.queues(), queue) != request_.queues().end();
 }
 
 event::Task<void> Listing::resolve_transports()
 {
     const auto* const sender = facts_.sender();
     const auto* const recipients = facts_.recipients();
-    if (!sender || !recipients || !rewrite_)
+    if (!sender || !recipients || !context_.rewrite)
         co_return;
     std::vector<std::string> transports;
     for (const auto& address : *recipients) {
-        const auto resolved = co_await rewrite_->resolve(*sender, address);
+        const auto resolved = co_await context_.rewrite->resolve(*sender, address);
         if (!resolved || resolved->transport().empty())
             co_return;
         transports.push_back(resolved->transport());
@@ -56,60 +81,76 @@ event::Task<bool> Listing::chosen()
     co_return truth == queue::Truth::yes;
 }
 
-// Leaves the chosen entries.
-event::Task<void> Listing::keep_chosen(ipc::ListReply& reply)
+event::Task<std::string> Listing::chosen_of(std::string page)
 {
-    ipc::ListReply kept;
-    kept.set_more(reply.more());
-    for (auto& entry : *reply.mutable_entries()) {
+    ipc::ListPageWriter kept;
+    for (ipc::ListPage all(page); all.next();) {
+        const ipc::ListEntry entry = unpack(all);
         facts_.about(entry);
         const bool wanted = co_await chosen();
         if (wanted)
-            *kept.add_entries() = std::move(entry);
+            pack(kept, entry);
     }
-    reply = std::move(kept);
+    co_return kept.bytes();
 }
 
-event::Task<ipc::ListReply> Listing::next_of_queue_manager()
+event::Task<void> Listing::ask(ipc::Client& qmgr, ipc::ListRequest request, std::shared_ptr<Ahead> ahead)
 {
-    ipc::ListReply reply;
-    do {
-        ipc::ListRequest request;
-        request.set_after(qmgr_last_);
-        request.set_with_recipients(true);
-        const auto done =
-            co_await qmgr_->call(ipc::Method::list, request, reply, {}, ipc::Client::Repeat::never, kPatience);
-        if (!done) {
-            // What it said before it fell silent is not said again.
-            log::warning("queue manager: {}: reading the queue files instead", ipc::to_string(done.error()));
-            phase_ = Phase::files;
-            co_return ipc::ListReply{};
-        }
-        if (reply.entries_size() > 0)
-            qmgr_last_ = reply.entries(reply.entries_size() - 1).queue_id();
-    } while (reply.entries_size() == 0 && reply.more());
-    if (!reply.more()) {
-        qmgr_answered_ = true;
+    ahead->outcome = co_await qmgr.call(ipc::Method::list, request, ahead->reply, {}, ipc::Client::Repeat::never,
+                                        kPatience, &ahead->page);
+    ahead->ended.notify_all();
+}
+
+void Listing::ask_ahead()
+{
+    ahead_ = std::make_shared<Ahead>(context_.loop);
+    event::spawn(ask(*context_.qmgr, request_, ahead_));
+}
+
+// False: it is no page.
+bool Listing::note_seen(std::string_view page)
+{
+    ipc::ListPage all(page);
+    while (all.next())
+        seen_.insert(all.message().id);
+    return !all.bad();
+}
+
+event::Task<std::string> Listing::next_of_queue_manager()
+{
+    if (!ahead_)
+        ask_ahead();
+    const auto came = std::exchange(ahead_, nullptr);
+    while (!came->outcome)
+        co_await came->ended.wait();
+    if (!*came->outcome || !note_seen(came->page)) {
+        // What it said before it fell silent is not said again.
+        const auto why = *came->outcome ? ipc::IpcError::malformed : came->outcome->error();
+        log::warning("queue manager: {}: reading the queue files instead", ipc::to_string(why));
+        phase_ = Phase::files;
+        co_return std::string();
+    }
+    partial_ |= came->reply.partial();
+    if (came->reply.more()) {
+        request_.set_after(came->reply.last());
+        ask_ahead();
+    } else {
+        qmgr_knows_all_ = !partial_;
         phase_ = Phase::files;
     }
-    for (const auto& entry : reply.entries())
-        seen_.insert(entry.queue_id());
-    if (where_)
-        co_await keep_chosen(reply);
-    for (auto& entry : *reply.mutable_entries()) {
-        for (auto& recipient : *entry.mutable_recipients())
-            if (recipient.reason().empty())
-                recipient.set_reason(entry.reason());
-        externalize(entry);
-    }
-    co_return reply;
+    if (!where_)
+        co_return std::move(came->page);
+    std::string page = co_await chosen_of(std::move(came->page));
+    co_return page;
 }
 
 void Listing::gather_files()
 {
     gathered_ = true;
     const auto gather = [this](std::string_view queue) {
-        const auto scanned = spool_.scan(queue, [&](const std::string& id, const std::string& path) {
+        if (!wanted(queue))
+            return;
+        const auto scanned = context_.spool.scan(queue, [&](const std::string& id, const std::string& path) {
             if (!seen_.contains(id))
                 files_.push_back({queue, id, path});
             return true;
@@ -117,35 +158,33 @@ void Listing::gather_files()
         if (!scanned)
             log::warning("{}", scanned.error().message());
     };
-    if (qmgr_answered_)
+    if (qmgr_knows_all_)
         std::ranges::for_each(kUnknownToQueueManager, gather);
     else
         std::ranges::for_each(kAllQueues, gather);
 }
 
-event::Task<ipc::ListReply> Listing::next_of_files()
+event::Task<std::string> Listing::next_of_files()
 {
     if (!gathered_)
         gather_files();
-    ipc::ListReply reply;
+    ipc::ListPageWriter page;
     for (std::size_t read = 0; !files_.empty() && read < kFilesPerChunk; ++read) {
         const File file = std::move(files_.front());
         files_.pop_front();
         // A message that was renamed during the scan shows once.
-        if (!seen_.insert(file.id).second)
+        if (!seen_.insert(file.id))
             continue;
         facts_.about(file.queue, file.id);
         const bool wanted = co_await chosen();
         if (!wanted)
             continue;
-        if (auto entry = entry_of_file(spool_, file.queue, file.id, file.path)) {
-            externalize(*entry);
-            *reply.add_entries() = std::move(*entry);
-        }
+        if (const auto entry = entry_of_file(context_.spool, file.queue, file.id, file.path))
+            pack(page, *entry);
     }
     if (files_.empty())
         phase_ = Phase::end;
-    co_return reply;
+    co_return page.bytes();
 }
 
 } // namespace facteur::showq

@@ -1,9 +1,12 @@
-// One client's walk through the queue: first what the queue manager knows, chunk by chunk, then the files that it does
-// not keep (maildrop, hold, incoming). Without a queue manager the files tell everything. With a selection, a file is
-// read only when the selection asks what the queue manager did not say, and for the messages that are shown.
+// One client's walk through the queue: first what the queue manager knows, page by page, then the files that it does
+// not keep (maildrop, hold, incoming). Without a queue manager the files tell everything. Its pages pass through as
+// they are, and the next one is on its way while the client reads the last. With a selection, a file is read only when
+// the selection asks what the queue manager did not say, and for the messages that are shown.
 #pragma once
 
 #include "agent/message_facts.h"
+#include "daemons/showq/seen_ids.h"
+#include "event/loop.h"
 #include "event/task.h"
 #include "ipc/client.h"
 #include "ipc/messages.pb.h"
@@ -12,26 +15,34 @@
 #include "queue/spool.h"
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <vector>
 
 namespace facteur::showq {
 
 class Listing {
 public:
-    // The services may be null: without qmgr only files are read, without rewrite no transport is known. They and
-    // the spool outlive the listing. `where`: only these messages; `now` is what ages are counted from.
-    Listing(const queue::Spool& spool, ipc::Client* qmgr, ipc::RewriteClient* rewrite,
-            std::optional<queue::Selection> where, std::int64_t now)
-        : spool_(spool), qmgr_(qmgr), rewrite_(rewrite), where_(std::move(where)), facts_(spool, now),
-          phase_(qmgr ? Phase::queue_manager : Phase::files)
-    {
-    }
+    // What outlives every listing. The services may be null: without qmgr only files are read, without rewrite no
+    // transport is known.
+    struct Context {
+        event::Loop& loop;
+        const queue::Spool& spool;
+        ipc::Client* qmgr;
+        ipc::RewriteClient* rewrite;
+    };
+    // `wanted` says which queues; `where`: only these messages; `now` is what ages are counted from.
+    Listing(const Context& context, const ipc::ListRequest& wanted, std::optional<queue::Selection> where,
+            std::int64_t now);
 
-    // The next entries; with a selection there may be none of a piece. next_chunk is set by the caller, who asks
-    // at_end(); `undecided` counts all so far.
-    event::Task<ipc::ListReply> next();
+    // The next page; it may be empty. next_chunk is set by the caller, who asks at_end(); `undecided` counts all so
+    // far.
+    struct Piece {
+        ipc::ListReply reply;
+        std::string page;
+    };
+    event::Task<Piece> next();
     [[nodiscard]] bool at_end() const { return phase_ == Phase::end; }
 
 private:
@@ -41,24 +52,29 @@ private:
         std::string id;
         std::string path;
     };
-    event::Task<ipc::ListReply> next_of_queue_manager();
-    event::Task<ipc::ListReply> next_of_files();
+    struct Ahead;
+    static event::Task<void> ask(ipc::Client& qmgr, ipc::ListRequest request, std::shared_ptr<Ahead> ahead);
+    void ask_ahead();
+    event::Task<std::string> next_of_queue_manager();
+    event::Task<std::string> next_of_files();
+    [[nodiscard]] bool wanted(std::string_view queue) const;
+    bool note_seen(std::string_view page);
     void gather_files();
     event::Task<bool> chosen();
     event::Task<void> resolve_transports();
-    event::Task<void> keep_chosen(ipc::ListReply& reply);
+    event::Task<std::string> chosen_of(std::string page);
 
-    const queue::Spool& spool_;
-    ipc::Client* qmgr_;
-    ipc::RewriteClient* rewrite_;
+    Context context_;
+    ipc::ListRequest request_; // to the queue manager
     std::optional<queue::Selection> where_;
     agent::MessageFacts facts_;
     std::uint64_t undecided_ = 0;
     Phase phase_;
-    bool qmgr_answered_ = false;
+    bool qmgr_knows_all_ = false;
+    bool partial_ = false; // the queue manager was still reading the directories
     bool gathered_ = false;
-    std::string qmgr_last_; // id of the last entry that the queue manager gave
-    std::unordered_set<std::string> seen_;
+    std::shared_ptr<Ahead> ahead_; // the page that was asked for
+    SeenIds seen_;
     std::deque<File> files_;
 };
 

@@ -64,8 +64,9 @@ private:
     }
 
     // A new walk. Nothing, and an error in the reply, when the selection is not understood.
-    std::shared_ptr<showq::Listing> begin(const std::string& where, ipc::ListReply& reply)
+    std::shared_ptr<showq::Listing> begin(const ipc::ListRequest& wanted, ipc::ListReply& reply)
     {
+        const std::string& where = wanted.where();
         std::optional<queue::Selection> selection;
         if (!where.empty()) {
             auto parsed = queue::Selection::parse(where);
@@ -75,8 +76,9 @@ private:
             }
             selection = std::move(*parsed);
         }
-        return std::make_shared<showq::Listing>(*spool_, qmgr_ ? &*qmgr_ : nullptr, rewrite_ ? &*rewrite_ : nullptr,
-                                                std::move(selection), std::time(nullptr));
+        const showq::Listing::Context context{process_->loop, *spool_, qmgr_ ? &*qmgr_ : nullptr,
+                                              rewrite_ ? &*rewrite_ : nullptr};
+        return std::make_shared<showq::Listing>(context, wanted, std::move(selection), std::time(nullptr));
     }
 
     event::Task<void> list(ipc::Request request, ChannelPtr from)
@@ -87,19 +89,19 @@ private:
             co_return;
         }
         std::erase_if(listings_, [](const auto& each) { return each.first.expired(); });
-        ipc::ListReply reply;
+        showq::Listing::Piece piece;
         if (wanted.chunk() == 0) {
             listings_.erase(from);
-            if (auto listing = begin(wanted.where(), reply))
+            if (auto listing = begin(wanted, piece.reply))
                 listings_.emplace(from, std::move(listing));
         }
         const auto found = listings_.find(from);
         if (found != listings_.end()) {
             const auto listing = found->second;
-            reply = co_await listing->next();
-            reply.set_next_chunk(listing->at_end() ? 0 : wanted.chunk() + 1);
+            piece = co_await listing->next();
+            piece.reply.set_next_chunk(listing->at_end() ? 0 : wanted.chunk() + 1);
         }
-        from->answer(request, reply);
+        from->answer(request, piece.reply, piece.page);
     }
 
     service::Process* process_ = nullptr;

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "ipc/blocking_channel.h"
 #include "ipc/messages.pb.h"
+#include "ipc/queue_listing.h"
 #include "net/address.h"
 #include "queue/queue_id.h"
 #include "queue/selection.h"
@@ -197,33 +198,36 @@ private:
     std::optional<ipc::BlockingChannel> direct_;
 };
 
-// Calls `each` for every message; false when the conversation broke off. Says how many were left out undecided.
-template <typename Each>
-bool fetch_all(ipc::BlockingChannel& showq, const std::optional<std::string>& where, const Each& each)
-{
-    ipc::ListRequest request;
-    request.set_with_recipients(true);
-    request.set_where(where.value_or(""));
-    ipc::ListReply reply;
-    do {
-        reply.Clear();
-        if (!showq.call(ipc::Method::list, request, reply) || !reply.error().empty())
-            return false;
-        for (const auto& entry : reply.entries())
-            each(entry);
-        request.set_chunk(reply.next_chunk());
-        request.clear_where();
-    } while (request.chunk() != 0);
-    if (const auto count = reply.undecided(); count > 0)
-        log::warning("{} message{} not shown: what --where asks is not known of {}", count, count == 1 ? "" : "s",
-                     count == 1 ? "it" : "them");
-    return true;
-}
-
 void print(std::string_view text)
 {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
         give_up("output write error: {}", errno_text(errno));
+}
+
+// Prints every message; false when the conversation broke off. Says how many were left out undecided.
+template <typename Listing>
+bool print_all(ipc::BlockingChannel& showq, const std::optional<std::string>& where, Listing& listing)
+{
+    constexpr std::size_t kAtOnce = 64 << 10; // as much as a pipe takes
+    ipc::ListRequest request;
+    request.set_with_recipients(true);
+    request.set_where(where.value_or(""));
+    std::string out;
+    const auto undecided = ipc::read_listing(showq, std::move(request), [&](ipc::ListPage& page) {
+        listing.begin_page();
+        while (page.next()) {
+            listing.append(out, page);
+            if (out.size() >= kAtOnce) {
+                print(out);
+                out.clear();
+            }
+        }
+    });
+    print(out);
+    if (undecided && *undecided > 0)
+        log::warning("{} message{} not shown: what --where asks is not known of {}", *undecided,
+                     *undecided == 1 ? "" : "s", *undecided == 1 ? "it" : "them");
+    return undecided.has_value();
 }
 
 void end_output()
@@ -234,11 +238,13 @@ void end_output()
 
 bool list_from(ipc::BlockingChannel& showq, const Config& config, const Options& options)
 {
-    if (options.action == Action::list_json)
-        return fetch_all(showq, options.where, [](const ipc::ListEntry& entry) { print(postqueue::json_line(entry)); });
+    if (options.action == Action::list_json) {
+        postqueue::JsonListing listing;
+        return print_all(showq, options.where, listing);
+    }
     postqueue::TraditionalListing listing(config.get(params::enable_long_queue_ids) ? postqueue::IdWidth::long_ids
                                                                                     : postqueue::IdWidth::short_ids);
-    if (!fetch_all(showq, options.where, [&](const ipc::ListEntry& entry) { print(listing.entry(entry)); }))
+    if (!print_all(showq, options.where, listing))
         return false;
     print(options.where && listing.empty() ? "No such message\n" : listing.end());
     return true;

@@ -3,13 +3,13 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "ipc/blocking_channel.h"
 #include "ipc/make_files.h"
 #include "queue/recovery.h"
 #include "service/instance.h"
 #include "service/privileges.h"
 #include "service/service.h"
 #include "tools/postsuper/chooser.h"
+#include "tools/postsuper/notices.h"
 #include "tools/postsuper/operations.h"
 #include "tools/postsuper/options.h"
 #include "tools/postsuper/rules.h"
@@ -87,29 +87,6 @@ void perform(postsuper::Operations& operations, const Request& request, const st
     } else {
         perform_one(operations, request.operation, request.id, queues);
     }
-}
-
-// A system that is not running will see the files when it starts.
-void tell_queue_manager(const Config& config, const postsuper::Operations::Changes& changes)
-{
-    constexpr std::size_t kIdsPerMessage = 10'000;
-    if (changes.empty())
-        return;
-    auto qmgr = ipc::BlockingChannel::connect("public/" + config.get(params::queue_service_name));
-    if (!qmgr)
-        return;
-    for (const auto& [operation, ids] : changes)
-        for (std::size_t start = 0; start < ids.size(); start += kIdsPerMessage) {
-            ipc::QueueChange change;
-            change.set_operation(operation);
-            for (std::size_t i = start; i < std::min(ids.size(), start + kIdsPerMessage); ++i)
-                change.add_queue_ids(ids[i]);
-            ipc::Nothing reply;
-            if (const auto told = qmgr->call(ipc::Method::queue_change, change, reply); !told) {
-                log::warning("queue manager: {}: it finds the changes at its next scan", ipc::to_string(told.error()));
-                return;
-            }
-        }
 }
 
 struct CountLine {
@@ -248,7 +225,11 @@ void operate(const Config& config, const Options& options, const queue::Spool& s
 {
     const auto where = parse_where(options);
     std::optional<postsuper::Chooser> chooser;
-    postsuper::Operations::Plan plan{.mode = options.mode, .chosen = {}, .each = {}};
+    postsuper::Notices notices("public/" + config.get(params::queue_service_name));
+    postsuper::Operations::Plan plan{.mode = options.mode, .chosen = {}, .each = {}, .changed = {}};
+    plan.changed = [&notices](ipc::QueueChange::Operation change, const std::string& id) {
+        notices.changed(change, id);
+    };
     if (where) {
         chooser.emplace(*where, spool, "private/" + config.get(params::rewrite_service_name), std::time(nullptr));
         plan.chosen = [&chooser](std::string_view queue, const std::string& id) { return chooser->chosen(queue, id); };
@@ -264,7 +245,7 @@ void operate(const Config& config, const Options& options, const queue::Spool& s
     postsuper::Operations operations(spool, std::move(plan));
     for (const auto& request : options.requests)
         perform(operations, request, options.queues);
-    tell_queue_manager(config, operations.changes());
+    notices.finish();
     summarize(options, operations.counts(), chooser ? chooser->undecided() : 0);
 }
 

@@ -138,6 +138,12 @@ bool Operations::perform(Operation operation, const std::string& id, std::string
     return false;
 }
 
+void Operations::changed(ipc::QueueChange::Operation change, const std::string& id) const
+{
+    if (plan_.changed)
+        plan_.changed(change, id);
+}
+
 bool Operations::remove(const std::string& id, std::string_view queue, Report report)
 {
     if (const auto removed = spool_.remove(queue, id); !removed) {
@@ -150,7 +156,7 @@ bool Operations::remove(const std::string& id, std::string_view queue, Report re
     if (report == Report::each)
         log::info("{}: removed", id);
     ++counts_.removed;
-    changes_[ipc::QueueChange::REMOVED].push_back(id);
+    changed(ipc::QueueChange::REMOVED, id);
     return true;
 }
 
@@ -171,7 +177,7 @@ bool Operations::expire(const std::string& id, std::string_view queue, Report re
     if (report == Report::each)
         log::info("{}: expired", id);
     ++counts_.expired;
-    changes_[ipc::QueueChange::EXPIRED].push_back(id);
+    changed(ipc::QueueChange::EXPIRED, id);
     return true;
 }
 
@@ -197,7 +203,7 @@ bool Operations::release(const std::string& id, std::string_view queue, Report r
     if (report == Report::each)
         log::info("{}: released from hold", id);
     ++counts_.released;
-    changes_[ipc::QueueChange::RELEASED].push_back(id);
+    changed(ipc::QueueChange::RELEASED, id);
     return true;
 }
 
@@ -209,7 +215,7 @@ bool Operations::requeue(const std::string& id, std::string_view queue, Report r
     if (report == Report::each)
         log::info("{}: requeued", id);
     ++counts_.requeued;
-    changes_[ipc::QueueChange::REQUEUED].push_back(id);
+    changed(ipc::QueueChange::REQUEUED, id);
     return true;
 }
 
@@ -220,7 +226,7 @@ bool Operations::hold(const std::string& id, std::string_view queue, Report repo
     if (report == Report::each)
         log::info("{}: placed on hold", id);
     ++counts_.held;
-    changes_[ipc::QueueChange::HELD].push_back(id);
+    changed(ipc::QueueChange::HELD, id);
     return true;
 }
 

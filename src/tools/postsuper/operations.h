@@ -6,8 +6,6 @@
 #include "queue/spool.h"
 
 #include <functional>
-#include <map>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +26,8 @@ public:
         std::function<bool(std::string_view queue, const std::string& id)> chosen;
         // Told of every deed, done or rehearsed. May be empty.
         std::function<void(Operation operation, std::string_view queue, const std::string& id)> each;
+        // Told what the queue manager must hear. May be empty.
+        std::function<void(ipc::QueueChange::Operation change, const std::string& id)> changed;
     };
     explicit Operations(const queue::Spool& spool) : spool_(spool) {}
     Operations(const queue::Spool& spool, Plan plan) : spool_(spool), plan_(std::move(plan)) {}
@@ -46,9 +46,6 @@ public:
         int released = 0;
     };
     [[nodiscard]] const Counts& counts() const { return counts_; }
-    // Ids by what the queue manager must hear of them.
-    using Changes = std::map<ipc::QueueChange::Operation, std::vector<std::string>>;
-    [[nodiscard]] const Changes& changes() const { return changes_; }
 
 private:
     enum class Report { each, none };
@@ -61,11 +58,11 @@ private:
     bool requeue(const std::string& id, std::string_view queue, Report report);
     bool hold(const std::string& id, std::string_view queue, Report report);
     bool release(const std::string& id, std::string_view queue, Report report);
+    void changed(ipc::QueueChange::Operation change, const std::string& id) const;
 
     const queue::Spool& spool_;
     Plan plan_;
     Counts counts_;
-    Changes changes_;
 };
 
 } // namespace facteur::postsuper

@@ -61,25 +61,38 @@ int Histogram::bucket(std::int64_t age_seconds) const
     return std::min(bucket, shape_.buckets);
 }
 
-bool Histogram::count(const std::string& name, int bucket)
+// Of the total, the domain and, with -p, its parents; makes those that are new.
+std::vector<Histogram::Row*> Histogram::rows_of(std::string_view address)
 {
-    Row& row = rows_[name];
-    row.counts.resize(static_cast<std::size_t>(shape_.buckets) + 1);
-    ++row.counts[static_cast<std::size_t>(bucket)];
-    return ++row.counts[0] == 1;
+    const auto columns = static_cast<std::size_t>(shape_.buckets) + 1;
+    std::vector<Row*> rows;
+    const auto row = [&](const std::string& name) {
+        const auto [at, is_new] = rows_.try_emplace(name);
+        at->second.counts.resize(columns);
+        rows.push_back(&at->second);
+        return is_new;
+    };
+    row(std::string(kTotal));
+    bool child_is_new = false;
+    for (std::string name = domain_of(address); !name.empty();
+         name = shape_.parents ? parent_of(name) : std::string()) {
+        const bool is_new = row(name);
+        rows.back()->subdomains += child_is_new;
+        child_is_new = is_new;
+    }
+    return rows;
 }
 
 void Histogram::add(std::string_view address, std::int64_t age_seconds)
 {
-    const int bucket = this->bucket(age_seconds);
-    count(std::string(kTotal), bucket);
-    bool child_is_new = false;
-    for (std::string name = domain_of(address); !name.empty();
-         name = shape_.parents ? parent_of(name) : std::string()) {
-        const bool is_new = count(name, bucket);
-        if (child_is_new)
-            ++rows_[name].subdomains;
-        child_is_new = is_new;
+    const auto bucket = static_cast<std::size_t>(this->bucket(age_seconds));
+    const std::string_view key = address.empty() ? "@" : address.substr(address.rfind('@') + 1);
+    auto known = known_.find(key);
+    if (known == known_.end())
+        known = known_.emplace(key, rows_of(address)).first;
+    for (Row* const row : known->second) {
+        ++row->counts[0];
+        ++row->counts[bucket];
     }
 }
 

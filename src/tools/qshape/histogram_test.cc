@@ -59,6 +59,20 @@ TEST(Histogram, AgesAndNullSender)
                                   "                                                       MAILER-DAEMON  1  1  0  0\n");
 }
 
+TEST(Histogram, ACopyIsAPlaceToReturnTo)
+{
+    Histogram histogram = five({});
+    Histogram before = histogram;
+    const std::string table = histogram.table(0);
+    histogram.add("u@d1.example", 10);
+    histogram.add("u@d3.example", 10);
+    EXPECT_EQ(before.table(0), table);
+    histogram = std::move(before);
+    histogram.add("u@d1.example", 10);
+    EXPECT_NE(histogram.table(0).find("d1.example  3  3"), std::string::npos) << histogram.table(0);
+    EXPECT_EQ(histogram.table(0).find("d3.example"), std::string::npos);
+}
+
 TEST(Histogram, LongNamesKeepTheirEnd)
 {
     Histogram histogram({.width = 81});

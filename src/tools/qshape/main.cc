@@ -1,6 +1,10 @@
-// qshape: how the queue is spread over domains and ages. Reads the queue files. Source: qshape(1).
+// qshape: how the queue is spread over domains and ages. Source: qshape(1).
+//
+// While mail runs, showq lists from memory what the queue manager knows; otherwise, and for directories that it does
+// not keep, the files tell.
 #include "base/log.h"
 #include "base/text.h"
+#include "ipc/queue_listing.h"
 #include "queue/queue_file.h"
 #include "queue/spool.h"
 #include "service/service.h"
@@ -9,6 +13,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -110,12 +115,25 @@ class Survey {
 public:
     explicit Survey(const Options& options) : options_(options), histogram_(options.shape), now_(std::time(nullptr)) {}
 
-    void queue(const std::string& directory)
+    // A queue that the queue manager keeps. False: nobody tells, and nothing was counted.
+    bool listed(ipc::BlockingChannel& showq, const std::string& queue)
+    {
+        ipc::ListRequest request;
+        request.add_queues(queue);
+        request.set_with_recipients(!options_.senders);
+        qshape::Histogram before = histogram_;
+        if (ipc::read_listing(showq, std::move(request), [this](ipc::ListPage& page) { add(page); }))
+            return true;
+        histogram_ = std::move(before);
+        return false;
+    }
+
+    void files(const std::string& directory)
     {
         // A directory of any name: the scan walks hash directories by itself.
         const queue::Spool spool("", 0);
         const auto scanned = spool.scan(directory, [this](const std::string&, const std::string& path) {
-            message(path);
+            add(path);
             return true;
         });
         if (!scanned)
@@ -131,7 +149,20 @@ public:
     }
 
 private:
-    void message(const std::string& path)
+    void add(ipc::ListPage& page)
+    {
+        while (page.next()) {
+            const std::int64_t age = now_ - page.message().arrival_seconds;
+            if (options_.senders)
+                histogram_.add(page.text(page.message().sender), age);
+            for (ipc::ListedRecipient recipient; page.next_recipient(recipient);)
+                if (!options_.senders)
+                    histogram_.add(recipient.address, age);
+            counted_one();
+        }
+    }
+
+    void add(const std::string& path)
     {
         const auto file = queue::QueueFile::open(path, O_RDONLY);
         if (!file)
@@ -148,6 +179,11 @@ private:
                 if (queue::is_pending(*states, static_cast<std::size_t>(i)))
                     histogram_.add(envelope->recipients(i).address(), age);
         }
+        counted_one();
+    }
+
+    void counted_one()
+    {
         if (options_.batch > 0 && ++messages_ % options_.batch == 0)
             show();
     }
@@ -162,6 +198,7 @@ int run(int argc, char** argv)
 {
     const Options options = parse_options(argc, argv);
     const bool relative = std::ranges::any_of(options.queues, [](const auto& name) { return !name.starts_with('/'); });
+    std::optional<ipc::BlockingChannel> showq;
     if (relative) {
         const config::Config config = service::load_tool_config("qshape", options.directory);
         const std::string& directory = config.get(params::queue_directory);
@@ -169,10 +206,15 @@ int run(int argc, char** argv)
             fmt::print(stderr, "{}: chdir({}): {}\n", argv[0], directory, errno_text(errno));
             return 2;
         }
+        if (auto connected = ipc::BlockingChannel::connect("public/" + config.get(params::showq_service_name)))
+            showq.emplace(std::move(*connected));
     }
     Survey survey(options);
-    for (const auto& queue : options.queues)
-        survey.queue(queue);
+    for (const auto& queue : options.queues) {
+        const bool kept = std::ranges::find(queue::kMessageQueues, queue) != queue::kMessageQueues.end();
+        if (!kept || !showq || !survey.listed(*showq, queue))
+            survey.files(queue);
+    }
     survey.show();
     return 0;
 }

@@ -240,6 +240,8 @@ int act(const config::Config& config, const Options& options)
     case Mode::verify:
         return Enqueue(config, options).run();
     case Mode::mailq:
+        if (options.where)
+            execute(commands + "/postqueue", {"postqueue", "-p", "--where", *options.where});
         execute(commands + "/postqueue", {"postqueue", "-p"});
     case Mode::flush:
         if (!options.site.empty())

@@ -231,6 +231,22 @@ std::expected<void, std::string> check_combination(const Options& options)
     return {};
 }
 
+// Our one long option, which mailq has in common with postqueue. True: it was the next argument.
+std::expected<bool, std::string> take_where(Options& options, int argc, char** argv)
+{
+    constexpr std::string_view kName = "--where";
+    const int next = std::max(optind, 1);
+    const std::string_view word = next < argc ? argv[next] : "";
+    if (!word.starts_with(kName) || (word.size() > kName.size() && word[kName.size()] != '='))
+        return false;
+    const bool apart = word.size() == kName.size();
+    if (apart && next + 1 == argc)
+        return std::unexpected("--where requires a selection");
+    options.where = apart ? argv[next + 1] : word.substr(kName.size() + 1);
+    optind = next + (apart ? 2 : 1);
+    return true;
+}
+
 } // namespace
 
 std::expected<std::uint32_t, std::string> parse_notify(std::string_view text)
@@ -269,6 +285,13 @@ std::expected<Options, std::string> parse_options(std::string_view program, int 
             options.mode = Mode::flush;
             optind = next + 1;
             continue;
+        }
+        if (program == "mailq") {
+            const auto taken = take_where(options, argc, argv);
+            if (!taken)
+                return std::unexpected(taken.error());
+            if (*taken)
+                continue;
         }
         const int letter = ::getopt(argc, argv, kLetters);
         if (letter < 0)

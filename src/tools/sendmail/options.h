@@ -25,6 +25,7 @@ struct Options {
     std::string queue_id;                      // -qI
     std::uint32_t dsn_notify = 0;              // -N, ipc::notify
     std::uint32_t dsn_ret = 0;                 // -R, ipc::ret
+    std::optional<std::string> where;          // mailq --where: a selection of messages
     bool extract_recipients = false;           // -t
     bool dot_ends = true;                      // not -i
     bool gateway = false;                      // -G

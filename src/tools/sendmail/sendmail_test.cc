@@ -42,6 +42,18 @@ TEST(SendmailOptions, WhatProgramsUse)
         parse({"-oem", "-odb", "-Am", "-Lx", "-h", "5", "-U", "-m", "-ee", "-Ofoo=bar", "a@b"})->recipients.size(), 1U);
 }
 
+TEST(SendmailOptions, MailqTakesASelection)
+{
+    EXPECT_FALSE(parse({}, "mailq")->where);
+    EXPECT_EQ(*parse({"--where", "age > 2d"}, "mailq")->where, "age > 2d");
+    EXPECT_EQ(*parse({"-v", "--where=age > 2d"}, "mailq")->where, "age > 2d");
+    EXPECT_EQ(parse({"--where", "age > 2d"}, "mailq")->mode, Mode::mailq);
+    EXPECT_EQ(parse({"--where"}, "mailq").error(), "--where requires a selection");
+    EXPECT_FALSE(parse({"--where", "age > 2d", "a@b.example"}, "mailq"));
+    EXPECT_FALSE(parse({"--whereabouts", "x"}, "mailq"));
+    EXPECT_FALSE(parse({"--where", "age > 2d"}));
+}
+
 TEST(SendmailOptions, Refusals)
 {
     const struct {

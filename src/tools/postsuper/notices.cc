@@ -1,0 +1,52 @@
+#include "tools/postsuper/notices.h"
+
+#include "base/log.h"
+
+namespace facteur::postsuper {
+
+namespace {
+
+constexpr int kIdsPerNotice = 2000; // mail waits while the queue manager works through one
+constexpr std::size_t kUnderWay = 10;
+
+bool takes_away(ipc::QueueChange::Operation operation)
+{
+    return operation == ipc::QueueChange::REMOVED || operation == ipc::QueueChange::HELD;
+}
+
+} // namespace
+
+void Notices::changed(ipc::QueueChange::Operation operation, const std::string& id)
+{
+    auto& changes = changes_[operation];
+    if (changes.empty() || changes.back().queue_ids_size() == kIdsPerNotice)
+        changes.emplace_back().set_operation(operation);
+    changes.back().add_queue_ids(id);
+    if (takes_away(operation) && changes.back().queue_ids_size() == kIdsPerNotice) {
+        tell(changes.back());
+        changes.pop_back();
+    }
+}
+
+void Notices::tell(ipc::QueueChange& change)
+{
+    if (!std::exchange(tried_, true))
+        if (auto connected = ipc::BlockingChannel::connect(socket_))
+            qmgr_.emplace(std::move(*connected));
+    if (qmgr_)
+        qmgr_->begin(ipc::Method::queue_change, change, kUnderWay);
+}
+
+void Notices::finish()
+{
+    for (auto& [operation, changes] : changes_)
+        for (auto& change : changes)
+            tell(change);
+    changes_.clear();
+    if (!qmgr_)
+        return;
+    if (const auto told = qmgr_->finish(); !told)
+        log::warning("queue manager: {}: it finds the changes at its next scan", ipc::to_string(told.error()));
+}
+
+} // namespace facteur::postsuper

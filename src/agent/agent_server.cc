@@ -91,9 +91,8 @@ event::Task<void> AgentServer::run(Delivery& delivery)
     std::string why;
     const Opened opened = open(delivery, why);
     if (opened == Opened::removed) {
+        // Neither delivered nor deferred: the queue manager looks where an administrator put the file.
         log::debug("{}: no longer in the queue: nothing to deliver", delivery.queue_id());
-        for (const auto& recipient : delivery.request_.recipients())
-            delivery.reply_.add_delivered(recipient.number());
         co_return;
     }
     if (opened == Opened::ready)

@@ -171,7 +171,9 @@ std::unique_ptr<Active> QueueManager::read_file(Message& message, Place place)
 bool QueueManager::activate(const MessagePtr& message, std::unique_ptr<Active> prepared)
 {
     const Place from = message->place;
-    const auto moved = spool_.move(message->id, queue_name(from), queue::kActive);
+    const auto moved = from == Place::active // where it had to wait when the disk was full
+                           ? std::expected<void, SystemError>{}
+                           : spool_.move(message->id, queue_name(from), queue::kActive);
     if (!moved) {
         if (moved.error().code != ENOENT)
             log::warning("{}: {}", message->id, moved.error().message());
@@ -287,8 +289,7 @@ void QueueManager::changed(const ipc::QueueChange& change)
     for (const auto& id : change.queue_ids()) {
         const MessagePtr message = index_.find(id);
         if (!message) {
-            if (const auto queue = spool_.find(id))
-                met(read_facts(spool_, place_of(*queue), id), 0);
+            look_for(id);
             continue;
         }
         switch (change.operation()) {
@@ -327,6 +328,17 @@ void QueueManager::changed(const ipc::QueueChange& change)
         }
     }
     run_due();
+}
+
+// A message that we do not know, wherever an administrator has put its file. False: it is nowhere.
+bool QueueManager::look_for(const std::string& id)
+{
+    for (int attempt = 0; attempt < 2; ++attempt) // it may move while we look
+        if (const auto queue = spool_.find(id)) {
+            met(read_facts(spool_, place_of(*queue), id), 0);
+            return true;
+        }
+    return false;
 }
 
 // The file is not ours any more: what waits does not go out, what is with an agent is left to it.

@@ -71,7 +71,10 @@ private:
     event::Task<void> end_round(MessagePtr message);
     event::Task<bool> send_notices(MessagePtr message);
     event::Task<bool> flush_log(ipc::Client& service, ipc::BounceFlush::Kind kind, MessagePtr message);
+    bool look_for(const std::string& id);
+    void journal_done(const Message& message);
     void put_off(const MessagePtr& message);
+    void file_gone(const MessagePtr& message);
     void remove(const MessagePtr& message);
     void corrupt(const MessagePtr& message);
     void forget(const MessagePtr& message);

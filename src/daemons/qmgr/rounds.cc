@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <random>
 
 // The rounds of delivery: recipients routed, handed to the scheduler, and what becomes of the message when all came
@@ -308,11 +309,25 @@ event::Task<void> QueueManager::end_round(MessagePtr message)
     --active_count_;
     if (active.removed)
         forget(message);
-    else if (told && !active.some_deferred)
+    else if (told && !active.some_deferred && std::ranges::all_of(active.done, std::identity{}))
         remove(message);
+    else if (told && !active.some_deferred)
+        file_gone(message);
     else
         put_off(message);
     run_due();
+}
+
+// An agent did not find the file, so an administrator took it: elsewhere it is a message that we meet anew.
+void QueueManager::file_gone(const MessagePtr& message)
+{
+    journal_done(*message);
+    const std::string id = message->id;
+    forget(message);
+    if (look_for(id))
+        return;
+    journal_->append(queue::RecordType::removed, id, {});
+    loop_.at_turn_end(*this);
 }
 
 void QueueManager::remove(const MessagePtr& message)
@@ -375,27 +390,37 @@ void QueueManager::remember_pending(Message& message)
     message.set_pending(pending);
 }
 
+void QueueManager::journal_done(const Message& message)
+{
+    for (const auto offset : message.active->newly_done)
+        journal_->append(queue::RecordType::recipient_done, message.id,
+                         {reinterpret_cast<const char*>(&offset), sizeof offset});
+    if (!message.active->newly_done.empty())
+        loop_.at_turn_end(*this);
+}
+
 void QueueManager::put_off(const MessagePtr& message)
 {
     message->next_try_seconds = next_try(*message);
     remember_pending(*message);
-    for (const auto offset : message->active->newly_done)
-        journal_->append(queue::RecordType::recipient_done, message->id,
-                         {reinterpret_cast<const char*>(&offset), sizeof offset});
-    if (!message->active->newly_done.empty())
-        loop_.at_turn_end(*this);
+    journal_done(*message);
     message->active.reset();
 
     const std::string path = spool_.path(queue::kActive, message->id);
     const timespec times[2] = {{message->next_try_seconds, 0}, {message->next_try_seconds, 0}};
     ::utimensat(AT_FDCWD, path.c_str(), times, 0);
-    if (const auto moved = spool_.move(message->id, queue::kActive, queue::kDeferred); !moved) {
-        if (moved.error().code != ENOENT)
-            log::warning("{}: {}", message->id, moved.error().message());
+    const auto moved = spool_.move(message->id, queue::kActive, queue::kDeferred);
+    if (!moved && ::access(path.c_str(), F_OK) != 0) { // an administrator moved it
+        const std::string id = message->id;
         index_.erase(message);
+        look_for(id);
         return;
     }
     index_.defer(message);
+    if (!moved) {
+        log::warning("{}: {}: it waits where it is", message->id, moved.error().message());
+        message->place = Place::active;
+    }
 }
 
 } // namespace facteur::qmgr

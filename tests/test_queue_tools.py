@@ -129,3 +129,25 @@ def test_flush_by_site_and_id(relaying):
     assert server.wait(1) == 1 and server.messages[0][1] == ["a@one.example"]
     assert mta.run("postqueue", "-i", ids(mta)["two.example"]).returncode == 0
     assert server.wait(2) == 2
+
+
+@pytest.mark.parametrize("deeds", ["r", "hr"])
+def test_an_active_message_that_is_requeued_survives_a_crash(relaying, deeds):
+    """The agent does not find its file where it was: that is no delivery, so nothing may remember it as one."""
+    mta, server = relaying(delay=1.0, main={"initial_destination_concurrency": "1", "default_destination_concurrency_limit": "1",
+                                            "queue_run_delay": "300s"})
+    for subject in ("first", "second", "third"):
+        assert mta.send("far@else.example", subject=subject).startswith("250")
+    waiting = mta.await_queue(lambda queue: len(queue) >= 2 and all(m["queue_name"] == "active" for m in queue))[-1]["queue_id"]
+    for deed in deeds:
+        assert mta.run("postsuper", f"-{deed}", waiting).returncode == 0
+
+    def arrived():
+        with server.changed:
+            return sorted(re.search(r"Subject: (\w+)", text)[1] for _, _, text in server.messages)
+
+    eventually(lambda: len(arrived()) == 3, 4)
+    mta.kill_leftovers()
+    assert eventually(lambda: mta.processes() == [])
+    mta.start()
+    assert eventually(lambda: arrived() == ["first", "second", "third"], 15), f"{arrived()}\n{mta.log()[-3000:]}"

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -103,7 +104,7 @@ bool take_field(ipc::LogRecipient& entry, std::string_view name, std::string val
 
 std::expected<UniqueFd, SystemError> open_for_append(const std::string& path)
 {
-    constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT;
+    constexpr int kFlags = O_RDWR | O_APPEND | O_CREAT;
     auto file = open_file(path, kFlags, 0600);
     if (file || file.error().code != ENOENT)
         return file;
@@ -111,6 +112,15 @@ std::expected<UniqueFd, SystemError> open_for_append(const std::string& path)
         if (::mkdir(path.substr(0, slash).c_str(), 0700) != 0 && errno != EEXIST)
             return std::unexpected(SystemError::last("mkdir", path.substr(0, slash)));
     return open_file(path, kFlags, 0600);
+}
+
+// A full disk or a power failure can leave the beginning of a line.
+bool ends_within_a_line(int fd)
+{
+    struct stat status{};
+    char last = '\n';
+    return ::fstat(fd, &status) == 0 && status.st_size > 0 && ::pread(fd, &last, 1, status.st_size - 1) == 1 &&
+           last != '\n';
 }
 
 } // namespace
@@ -189,7 +199,8 @@ std::expected<void, SystemError> append_to_log(const std::string& path, const ip
     const auto file = open_for_append(path);
     if (!file)
         return std::unexpected(file.error());
-    return write_all(file->get(), encode_log_line(entry), path);
+    const std::string line = encode_log_line(entry);
+    return write_all(file->get(), ends_within_a_line(file->get()) ? "\n" + line : line, path);
 }
 
 std::expected<LoggedRecipients, SystemError> read_log(const std::string& path)

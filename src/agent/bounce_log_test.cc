@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 namespace facteur::agent {
 namespace {
@@ -68,6 +69,26 @@ TEST(BounceLog, FileIsMadeWithItsDirectories)
     const auto logged = read_log(path);
     ASSERT_TRUE(logged);
     EXPECT_EQ(logged->entries.size(), 2u);
+    std::filesystem::remove_all(folder);
+}
+
+// What a power failure or a full disk left of a line must not take the next one with it.
+TEST(BounceLog, ALineAfterATornOneCounts)
+{
+    char folder[] = "/tmp/facteur-bounce-log-XXXXXX";
+    ASSERT_NE(::mkdtemp(folder), nullptr);
+    const std::string path = std::string(folder) + "/bounce/5A04BA72140";
+    for (const std::string& torn : {std::string(200, '\0'), std::string("recipient=a@x sta"), std::string("x")}) {
+        std::filesystem::remove(path);
+        ASSERT_TRUE(append_to_log(path, entry("a@x", "5.1.1", 10)));
+        std::ofstream(path, std::ios::binary | std::ios::app) << torn;
+        ASSERT_TRUE(append_to_log(path, entry("b@x", "5.1.1", 11)));
+        ASSERT_TRUE(append_to_log(path, entry("c@x", "5.1.1", 12)));
+        const auto logged = read_log(path);
+        ASSERT_TRUE(logged);
+        ASSERT_EQ(logged->entries.size(), 3u);
+        EXPECT_EQ(logged->entries[1].recipient().address(), "b@x");
+    }
     std::filesystem::remove_all(folder);
 }
 

@@ -32,6 +32,23 @@ def test_urgent_mail_passes_a_bulk_flood(relaying):
 
 
 @pytest.mark.ours
+def test_a_header_gives_mail_its_class(relaying):
+    mta, server = relaying(delay=0.2, main={
+        "smtp_destination_concurrency_limit": "1",
+        "initial_destination_concurrency": "1",
+        "queue_priority_header_maps": "regexp:{ {/^Subject: news/ bulk} {/^Subject: alarm/ high} {/^Subject: odd/ what} }",
+    })
+    for number in range(15):
+        mta.send("far@else.example", subject=f"news{number}")
+    mta.send("far@else.example", subject="odd")
+    mta.send("far@else.example", subject="alarm")
+    server.wait(17, 60)
+    order = subjects(server)
+    assert order.index("alarm") < 10 and order.index("odd") < 12, order
+    assert 'mail priority "what" of a header: expected high, normal or bulk' in mta.log()
+
+
+@pytest.mark.ours
 def test_mail_waits_for_its_time_window(relaying):
     now = datetime.datetime.now()
     opens = (now + datetime.timedelta(hours=3)).strftime("%H:00")

@@ -6,17 +6,28 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <limits>
+#include <random>
 
 namespace facteur::queue {
 
 namespace {
 
 constexpr unsigned kMaxSlots = 64;
+
+// Behind the records of a segment stand bytes of older ones, which are somebody's mail: nobody must be able to guess
+// what a record there would have to say to be believed.
+std::uint64_t later_sequence(std::uint64_t sequence)
+{
+    static std::random_device random;
+    return sequence + 1 + random();
+}
 constexpr std::size_t kMaxSegments = 32;
+constexpr std::size_t kSmallGroup = 16 << 10;
 
 std::optional<SystemError> pwrite_all(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path)
 {
@@ -29,6 +40,22 @@ std::optional<SystemError> pwrite_all(int fd, std::string_view bytes, std::uint6
         bytes.remove_prefix(static_cast<std::size_t>(put));
         offset += static_cast<std::uint64_t>(put);
     }
+    return std::nullopt;
+}
+
+// Returns when the bytes are on stable storage.
+std::optional<SystemError> pwrite_durably(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path)
+{
+    const iovec whole{const_cast<char*>(bytes.data()), bytes.size()};
+    const ssize_t put = ::pwritev2(fd, &whole, 1, static_cast<off_t>(offset), RWF_DSYNC);
+    if (put == static_cast<ssize_t>(bytes.size()))
+        return std::nullopt;
+    if (put < 0 && errno != EINTR && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+        return SystemError::last("write", path);
+    if (auto failed = pwrite_all(fd, bytes, offset, path))
+        return failed;
+    if (::fdatasync(fd) != 0)
+        return SystemError::last("fdatasync", path);
     return std::nullopt;
 }
 
@@ -107,7 +134,7 @@ std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& 
         std::unique_ptr<Journal> journal(
             new Journal(loop, pool, std::move(options), slot, std::move(*lock), std::move(*checkpoint)));
         for (const auto& found : segments) {
-            journal->next_sequence_ = found.sequence + 1;
+            journal->next_sequence_ = later_sequence(found.sequence);
             auto fd = open_file(found.path, O_RDWR);
             struct stat status{};
             if (!fd || ::fstat(fd->get(), &status) != 0 ||
@@ -140,7 +167,7 @@ std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& 
 Journal::Journal(event::Loop& loop, event::WorkerPool& pool, Options options, std::string slot, UniqueFd lock,
                  UniqueFd checkpoint)
     : loop_(loop), pool_(pool), options_(std::move(options)), slot_(std::move(slot)), lock_(std::move(lock)),
-      checkpoint_file_(std::move(checkpoint)), gathering_(std::make_shared<Group>()),
+      checkpoint_file_(std::move(checkpoint)), gathering_(std::make_shared<Group>()), next_sequence_(later_sequence(0)),
       through_(options_.promise == Options::Promise::write_through), changed_(loop)
 {
 }
@@ -151,7 +178,7 @@ void Journal::append(RecordType type, std::string_view id, std::string_view payl
 {
     if (id.size() > 64 || payload.size() > kMaxRecord)
         log::panic("journal record of {} bytes", payload.size());
-    gathering_->bytes += encode_record(type, id, payload);
+    append_record(gathering_->bytes, type, id, payload);
     if (!through_)
         loop_.at_turn_end(*this);
 }
@@ -188,7 +215,7 @@ std::optional<SystemError> Journal::next_segment_now()
         if (auto failed = make_segment_file(segment->path, options_.segment_size, segment->fd))
             return failed;
     }
-    segment->sequence = next_sequence_++;
+    segment->sequence = std::exchange(next_sequence_, later_sequence(next_sequence_));
     segment->begun = monotonic_ns();
     if (auto failed = pwrite_all(segment->fd.get(), encode_segment_header(segment->sequence), 0, segment->path))
         return failed;
@@ -216,10 +243,10 @@ void Journal::write_through()
         if (end == from) {
             failed = next_segment_now();
         } else {
-            std::string part = bytes.substr(from, end - from);
-            seal_records(part, active_->sequence);
-            failed = pwrite_all(active_->fd.get(), part, active_used_, active_->path);
-            active_used_ += part.size();
+            seal_records(std::span(bytes).subspan(from, end - from), active_->sequence);
+            failed = pwrite_all(active_->fd.get(), std::string_view(bytes).substr(from, end - from), active_used_,
+                                active_->path);
+            active_used_ += end - from;
             active_->last_write = monotonic_ns();
             from = end;
         }
@@ -311,9 +338,9 @@ event::Task<void> Journal::flush_groups()
     changed_.notify_all();
 }
 
-event::Task<std::optional<SystemError>> Journal::write_group(const Group& group)
+event::Task<std::optional<SystemError>> Journal::write_group(Group& group)
 {
-    const std::string& bytes = group.bytes;
+    std::string& bytes = group.bytes;
     auto pin = group.pins.begin();
     if (marked_clean_) {
         while (checkpointing_)
@@ -333,8 +360,8 @@ event::Task<std::optional<SystemError>> Journal::write_group(const Group& group)
                 co_return failed;
             continue;
         }
-        std::string part = bytes.substr(from, end - from);
-        seal_records(part, active_->sequence);
+        seal_records(std::span(bytes).subspan(from, end - from), active_->sequence);
+        const std::string_view part = std::string_view(bytes).substr(from, end - from);
         const int fd = active_->fd.get();
         const std::size_t offset = active_used_;
         const std::string& path = active_->path;
@@ -345,13 +372,13 @@ event::Task<std::optional<SystemError>> Journal::write_group(const Group& group)
             kept.segment_ = active_;
             ++active_->pins;
         }
-        auto failed = co_await pool_.run([&part, fd, offset, &path]() -> std::optional<SystemError> {
-            if (auto error = pwrite_all(fd, part, offset, path))
-                return error;
-            if (::fdatasync(fd) != 0)
-                return SystemError::last("fdatasync", path);
-            return std::nullopt;
-        });
+        // Who waits alone is not helped by a thread: waking it would cost more than doing nothing else meanwhile.
+        constexpr std::size_t kFew = 2;
+        std::optional<SystemError> failed;
+        if (group.waiting.size() <= kFew && part.size() <= kSmallGroup)
+            failed = pwrite_durably(fd, part, offset, path);
+        else
+            failed = co_await pool_.run([part, fd, offset, &path] { return pwrite_durably(fd, part, offset, path); });
         active_used_ += part.size();
         active_->last_write = monotonic_ns();
         if (failed) {
@@ -392,7 +419,7 @@ event::Task<std::optional<SystemError>> Journal::next_segment()
             co_return failed;
         }
     }
-    segment->sequence = next_sequence_++;
+    segment->sequence = std::exchange(next_sequence_, later_sequence(next_sequence_));
     segment->begun = monotonic_ns();
     Segment& begun = *segment;
     auto failed = co_await pool_.run([&begun] { return begin_segment(begun.fd.get(), begun.sequence, begun.path); });

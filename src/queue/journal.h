@@ -114,7 +114,7 @@ private:
     event::Task<void> sync_written();
     void start_flush();
     event::Task<void> flush_groups();
-    event::Task<std::optional<SystemError>> write_group(const Group& group);
+    event::Task<std::optional<SystemError>> write_group(Group& group);
     event::Task<std::optional<SystemError>> next_segment();
     void schedule_checkpoint();
     event::Task<void> checkpoint();
@@ -137,11 +137,11 @@ private:
     std::size_t active_used_ = 0;
     std::deque<SegmentPtr> full_;
     std::vector<SegmentPtr> free_;
-    std::uint64_t next_sequence_ = 1;
+    std::uint64_t next_sequence_;
     unsigned next_file_ = 0;
     std::unique_ptr<event::Loop::Timer> sync_timer_;
     std::vector<SegmentPtr> unsynced_; // written through, not flushed
-    bool through_; // Promise::write_through
+    bool through_;                     // Promise::write_through
     std::unique_ptr<event::Loop::Timer> checkpoint_timer_;
     event::Condition changed_;
 };

@@ -58,21 +58,28 @@ std::vector<std::string> names_in(const std::string& directory)
 
 } // namespace
 
-std::string encode_record(RecordType type, std::string_view id, std::string_view payload)
+void append_record(std::string& to, RecordType type, std::string_view id, std::string_view payload)
 {
     RecordHeader header{};
     header.magic = kRecordMagic;
     header.type = static_cast<std::uint32_t>(type);
     header.id_size = static_cast<std::uint32_t>(id.size());
     header.payload_size = static_cast<std::uint32_t>(payload.size());
-    std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
-    bytes += id;
-    bytes += payload;
-    bytes.resize((bytes.size() + 7) / 8 * 8);
+    const std::size_t end = to.size() + (sizeof header + id.size() + payload.size() + 7) / 8 * 8;
+    to.append(reinterpret_cast<const char*>(&header), sizeof header);
+    to += id;
+    to += payload;
+    to.resize(end);
+}
+
+std::string encode_record(RecordType type, std::string_view id, std::string_view payload)
+{
+    std::string bytes;
+    append_record(bytes, type, id, payload);
     return bytes;
 }
 
-void seal_records(std::string& bytes, std::uint64_t sequence)
+void seal_records(std::span<char> bytes, std::uint64_t sequence)
 {
     for (std::size_t at = 0; at < bytes.size();) {
         RecordHeader header;
@@ -80,7 +87,7 @@ void seal_records(std::string& bytes, std::uint64_t sequence)
         const std::size_t body = header.id_size + header.payload_size;
         header.sequence = sequence;
         header.header_checksum = header_checksum(header);
-        header.checksum = record_checksum(header, std::string_view(bytes).substr(at + sizeof header, body));
+        header.checksum = record_checksum(header, {bytes.data() + at + sizeof header, body});
         std::memcpy(bytes.data() + at, &header, sizeof header);
         at += (sizeof header + body + 7) / 8 * 8;
     }

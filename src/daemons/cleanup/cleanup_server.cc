@@ -37,7 +37,7 @@ public:
     std::expected<void, std::string> before_jail(service::Process& process) override
     {
         settings_ = read_settings(process.config);
-        tables_ = routing::open_mapping_tables(process.config);
+        tables_ = open_tables(process.config);
         spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
         if (auto rules = queue::StandingRules::open(process.config.get(config::params::data_directory)))
             rules_.emplace(std::move(*rules));

@@ -59,6 +59,13 @@ std::string decode_c_escapes(std::string_view text)
     return out;
 }
 
+Tables open_tables(const config::Config& config)
+{
+    const auto& header = params::queue_priority_header_maps;
+    return {routing::open_mapping_tables(config),
+            table::Maps(std::string(header.name), config.get(header), {}, config)};
+}
+
 Settings read_settings(const config::Config& config)
 {
     Settings settings{routing::read_mapping_settings(config)};

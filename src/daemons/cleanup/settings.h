@@ -9,7 +9,10 @@
 
 namespace facteur::cleanup {
 
-using Tables = routing::MappingTables;
+struct Tables : routing::MappingTables {
+    table::Maps header_priority; // queue_priority_header_maps
+};
+Tables open_tables(const config::Config& config);
 
 struct Settings : routing::MappingSettings {
     std::string myhostname;

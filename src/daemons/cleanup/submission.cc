@@ -66,7 +66,7 @@ Verdict verdict(ipc::SubmitStatus status)
 
 Submission::Submission(const Settings& settings, Tables& tables, const queue::Spool& spool,
                        const queue::StandingRules* rules, ipc::SubmitRequest request)
-    : settings_(settings), spool_(spool), rules_(rules), request_(std::move(request)),
+    : settings_(settings), tables_(tables), spool_(spool), rules_(rules), request_(std::move(request)),
       addresses_(settings, tables, flag(request_, ipc::submit_flag::map) ? Mapping::on : Mapping::off),
       original_sender_(request_.envelope().sender())
 {
@@ -107,6 +107,12 @@ mail::ContentHooks Submission::content_hooks()
 {
     mail::ContentHooks hooks;
     const bool local = request_.envelope().rewrite_context() != "remote";
+    if (!tables_.header_priority.empty())
+        hooks.header_check = [this](mail::HeaderClass where, std::string_view header) {
+            if (where == mail::HeaderClass::primary)
+                note_priority(header);
+            return mail::CheckVerdict{};
+        };
     if (flag(request_, ipc::submit_flag::internal) || (!local && !settings_.header_rewrite_remote))
         return hooks;
     const auto context = local ? mail::RewriteContext::local : mail::RewriteContext::remote;
@@ -181,6 +187,19 @@ Verdict Submission::check_facts() const
     if (addresses_.failure())
         return {ipc::SUBMIT_WRITE, addresses_.failure()->enhanced_status, addresses_.failure()->text};
     return verdict(ipc::SUBMIT_OK);
+}
+
+// The first header that the table knows decides. A table that cannot tell costs the class, not the mail.
+void Submission::note_priority(std::string_view header)
+{
+    auto& envelope = *request_.mutable_envelope();
+    if (!envelope.queue_priority().empty())
+        return;
+    const auto found = tables_.header_priority.find(header);
+    if (!found)
+        log::warning("{}: queue_priority_header_maps: table lookup problem", queue_id());
+    else if (*found)
+        envelope.set_queue_priority(**found);
 }
 
 // SMTPUTF8 is needed on the next hop when it was asked for, or when autodetection finds what needs it (RFC 6531).

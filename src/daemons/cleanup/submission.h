@@ -72,10 +72,12 @@ private:
     void spill();
     bool create_file();
     void note_utf8();
+    void note_priority(std::string_view header);
     [[nodiscard]] std::uint32_t content_flags() const;
     Verdict fail(const std::string& what);
 
     const Settings& settings_;
+    Tables& tables_;
     const queue::Spool& spool_;
     const queue::StandingRules* rules_; // none: nothing was ruled
     ipc::SubmitRequest request_;

@@ -61,7 +61,6 @@ struct Active {
     std::int64_t not_before_seconds = 0;     // its time window is closed until then
     std::vector<std::uint32_t> unrouted;     // recipients whose turn to be resolved has not come, last one first
     std::size_t under_way = 0;               // recipients in entries
-    std::vector<std::uint64_t> newly_done;   // state bytes of recipients finished in this round
     std::vector<bool> done;                  // of the envelope's recipients: nothing more to do
     std::vector<SharedText> deferral_reason; // of the envelope's recipients; empty when none was deferred yet
     std::string last_reason;

@@ -121,7 +121,8 @@ std::optional<Treatment> Priorities::ask_address(table::Maps& maps, std::string_
     return ask(maps, std::string(plain) + "@");
 }
 
-Treatment Priorities::treatment(std::string_view sender, std::span<const std::string_view> recipients,
+Treatment Priorities::treatment(std::string_view sender, std::string_view header,
+                                std::span<const std::string_view> recipients,
                                 std::span<const std::string_view> transports)
 {
     std::optional<Treatment> best;
@@ -133,6 +134,8 @@ Treatment Priorities::treatment(std::string_view sender, std::span<const std::st
         take(ask_address(recipient_, recipient));
     if (!best)
         take(ask_address(sender_, sender));
+    if (!best && !header.empty())
+        take(understand("a header", header));
     if (!best && !transport_.empty())
         for (const auto transport : transports)
             take(ask(transport_, transport));

@@ -1,4 +1,5 @@
-// Which mail goes first, and when: queue_priority_{recipient,sender,transport}_maps.
+// Which mail goes first, and when: queue_priority_{recipient,sender,header,transport}_maps. cleanup looks the headers
+// up.
 //
 // A table's answer is a class, "high", "normal" or "bulk", and may name a time window of local time: "bulk
 // 22:00-06:00".
@@ -37,9 +38,9 @@ public:
     explicit Priorities(const config::Config& config);
 
     [[nodiscard]] bool empty() const { return recipient_.empty() && sender_.empty() && transport_.empty(); }
-    // The first that knows something decides: a recipient, the sender, a transport. A failing table or a bad answer is
-    // logged and counts as silence: the mail leaves as any other.
-    Treatment treatment(std::string_view sender, std::span<const std::string_view> recipients,
+    // The first that knows something decides: a recipient, the sender, a header (what the table said of it), a
+    // transport. A failing table or a bad answer is logged and counts as silence: the mail leaves as any other.
+    Treatment treatment(std::string_view sender, std::string_view header, std::span<const std::string_view> recipients,
                         std::span<const std::string_view> transports);
 
 private:

@@ -95,7 +95,6 @@ private:
     event::Task<bool> send_notices(MessagePtr message);
     event::Task<bool> flush_log(ipc::Client& service, ipc::BounceFlush::Kind kind, MessagePtr message);
     bool look_for(const std::string& id);
-    void journal_done(const Message& message);
     void put_off(const MessagePtr& message);
     void file_gone(const MessagePtr& message);
     void remove(const MessagePtr& message);

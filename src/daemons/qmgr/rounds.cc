@@ -103,7 +103,8 @@ bool QueueManager::may_leave_now(const MessagePtr& message, const Routing& routi
         if (transports.empty() || transports.back() != way.transport)
             transports.push_back(way.transport);
     }
-    const Treatment treatment = priorities_.treatment(message->sender.view(), recipients, transports);
+    const Treatment treatment =
+        priorities_.treatment(message->sender.view(), active.envelope.queue_priority(), recipients, transports);
     active.priority = treatment.priority;
     const std::int64_t closed = treatment.window ? treatment.window->closed_for(now_seconds()) : 0;
     if (closed == 0 || expired(*message))
@@ -118,7 +119,8 @@ bool QueueManager::may_leave_now(const MessagePtr& message, const Routing& routi
 
 void QueueManager::make_entries(const MessagePtr& message, Routing& routing)
 {
-    if (!priorities_.empty() && !may_leave_now(message, routing))
+    const bool classed = !priorities_.empty() || !message->active->envelope.queue_priority().empty();
+    if (classed && !may_leave_now(message, routing))
         return;
     // One group for each way, cut to what the transport takes at once; order of first appearance is kept.
     std::map<std::pair<std::string_view, std::string>, std::size_t> groups;
@@ -171,10 +173,8 @@ void QueueManager::entry_answered(Entry entry, const ipc::DeliverReply& reply)
         if (number >= active.done.size())
             continue;
         const std::uint64_t state = active.status_offset + number;
-        active.newly_done.push_back(state);
         active.done[number] = true;
-        // The agent had no file to mark it in.
-        if (active.fileless && active.done.size() > 1)
+        if (active.done.size() > 1) // the only one: its removal says it all
             note_done(message->id, state);
         if (active.kept)
             if (const auto marked = queue::mark_recipient_done(active.kept.get(), state); !marked)
@@ -344,7 +344,6 @@ event::Task<void> QueueManager::end_round(MessagePtr message)
 // An agent did not find the file, so an administrator took it: elsewhere it is a message that we meet anew.
 void QueueManager::file_gone(const MessagePtr& message)
 {
-    journal_done(*message);
     const std::string id = message->id;
     forget(message);
     if (look_for(id))
@@ -415,17 +414,10 @@ void QueueManager::remember_pending(Message& message)
     message.set_pending(pending);
 }
 
-void QueueManager::journal_done(const Message& message)
-{
-    for (const auto state : message.active->newly_done)
-        note_done(message.id, state);
-}
-
 void QueueManager::put_off(const MessagePtr& message)
 {
     message->next_try_seconds = next_try(*message);
     remember_pending(*message);
-    journal_done(*message);
     message->active.reset();
 
     const Place was = message->place;

@@ -16,7 +16,7 @@ namespace {
 
 using queue::Spool;
 
-constexpr int kLargeBlock = 128 << 10;     // goes back to the system as soon as it is free
+constexpr int kLargeBlock = 1 << 20;       // goes back to the system as soon as it is free
 constexpr std::size_t kScanBatch = 500;    // files that a worker reads at once
 constexpr int kReadAtOnce = 2;             // batches; the pool has other work as well
 constexpr std::size_t kKnownBatch = 20000; // known names looked at in one turn
@@ -28,6 +28,7 @@ public:
         // The queue lives in memory for months: what worker threads read on its way there must leave no holes behind.
         ::mallopt(M_ARENA_MAX, 1);
         ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+        ::mallopt(M_TRIM_THRESHOLD, 4 * kLargeBlock); // pages of listings come and go
         settings_ = read_settings(process.config);
         spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
         priorities_.emplace(process.config);

@@ -13,6 +13,8 @@ namespace facteur::postsuper {
 
 namespace {
 
+constexpr std::size_t kFew = 100; // not worth a thread
+
 // Damaged messages can be deleted, nothing else.
 bool suits(Operation operation, std::string_view queue)
 {
@@ -70,8 +72,14 @@ void Operations::all(Operation operation, const QueueNames& queues)
         if (!scanned)
             report_unless_gone(scanned.error());
     }
+    if (operation == Operation::remove && plan_.mode == Mode::perform && found.size() > kFew)
+        log_remover_.emplace(spool_);
     for (const auto& [id, queue] : found)
         apply(operation, id, queue, Report::none);
+    if (log_remover_)
+        for (const auto& failure : log_remover_->finish())
+            report_unless_gone(failure);
+    log_remover_.reset();
 }
 
 bool Operations::apply(Operation operation, const std::string& id, std::string_view queue, Report report)
@@ -150,9 +158,11 @@ bool Operations::remove(const std::string& id, std::string_view queue, Report re
         report_unless_gone(removed.error());
         return false;
     }
-    for (const auto log : {queue::kBounce, queue::kDefer, queue::kTrace})
-        if (const auto removed = spool_.remove(log, id); !removed)
-            report_unless_gone(removed.error());
+    if (log_remover_)
+        log_remover_->remove(id);
+    else
+        for (const auto& failure : remove_logs(spool_, id))
+            report_unless_gone(failure);
     if (report == Report::each)
         log::info("{}: removed", id);
     ++counts_.removed;

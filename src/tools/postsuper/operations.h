@@ -4,8 +4,10 @@
 
 #include "ipc/messages.pb.h"
 #include "queue/spool.h"
+#include "tools/postsuper/log_remover.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +65,7 @@ private:
     const queue::Spool& spool_;
     Plan plan_;
     Counts counts_;
+    std::optional<LogRemover> log_remover_; // while many are removed
 };
 
 } // namespace facteur::postsuper

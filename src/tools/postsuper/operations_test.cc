@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <utime.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
@@ -53,6 +54,29 @@ TEST_F(OnFiles, RemoveTakesTheLogsAlong)
     EXPECT_EQ(operations_.counts().removed, 1);
     ASSERT_EQ(changes_.size(), 1U);
     EXPECT_EQ(changes_[0], std::pair(ipc::QueueChange::REMOVED, std::string("ABCDEF0123")));
+}
+
+TEST_F(OnFiles, RemoveTakesTheLogsOfManyAlong)
+{
+    for (const auto* directory : {"deferred", "defer"})
+        for (const char digit : std::string("0123456789ABCDEF"))
+            ::mkdir((std::string(directory) + '/' + digit).c_str(), 0700);
+    std::vector<std::string> ids;
+    for (int i = 0; i < 300; ++i) {
+        char id[16];
+        std::snprintf(id, sizeof id, "%05XABCDEF", i * 3001);
+        ids.emplace_back(id);
+        put(spool_.path("deferred", id));
+        put(spool_.path("defer", id), 0600);
+        if (i % 3 == 0)
+            put(spool_.path("bounce", id), 0600);
+    }
+    operations_.all(Operation::remove, {"deferred"});
+    EXPECT_EQ(operations_.counts().removed, 300);
+    EXPECT_EQ(changes_.size(), 300U);
+    for (const auto& id : ids)
+        for (const auto* queue : {"deferred", "defer", "bounce"})
+            EXPECT_FALSE(exists(spool_.path(queue, id))) << queue << ' ' << id;
 }
 
 TEST_F(OnFiles, HoldAndRelease)

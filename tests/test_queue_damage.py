@@ -120,12 +120,13 @@ def test_clock_set_back(stuck, sink):
 
 
 def durable_since(spool):
-    """Wall-clock time before which cleanup relies on the files: its checkpoints begin with a sync of all of them."""
+    """Wall-clock time before which cleanup relies on the files: no journal that is in use has an older record."""
     times = []
     for mark in (spool / "journal").glob("cleanup.*/checkpoint"):
-        monotonic = int.from_bytes(mark.read_bytes()[24:32], "little", signed=True)
-        times.append(time.time() - (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - monotonic) / 1e9)
-    return max(times, default=0)
+        monotonic, clean = int.from_bytes(mark.read_bytes()[24:32], "little", signed=True), mark.read_bytes()[32]
+        if not clean:
+            times.append(time.time() - (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - monotonic) / 1e9)
+    return min(times, default=time.time())
 
 
 def arrival_of(file):

@@ -134,7 +134,7 @@ TEST_F(MailboxTest, MaildirKeepsNothingOfAFailure)
     EXPECT_TRUE(fs::is_empty(directory + "tmp"));
     EXPECT_TRUE(fs::is_empty(directory + "new"));
     rules_.limit = 0;
-    message_.size += 100; // more than the queue file has
+    message_.content.size += 100; // more than the queue file has
     EXPECT_FALSE(write_to_maildir(directory, message_, rules_, owner_));
     EXPECT_TRUE(fs::is_empty(directory + "tmp"));
     EXPECT_TRUE(fs::is_empty(directory + "new"));

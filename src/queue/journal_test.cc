@@ -208,6 +208,8 @@ TEST_F(JournalTest, SegmentsWithoutPinsAreUsedAgain)
             pins.erase(pins.begin(), pins.begin() + 10);
     }
     EXPECT_LT(list_segments("journal/cleanup.0").size(), 20U);
+    pins.clear();
+    loop.run_until_done(close_journal(**journal));
 }
 
 // What a reader is given is checked to the last byte.

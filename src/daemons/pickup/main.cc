@@ -3,6 +3,7 @@
 // Woken by a trigger byte, it reads the directory and submits the files it finds, several at a time. A file leaves
 // maildrop only after cleanup has said that the message is on disk.
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "daemons/pickup/intake.h"
@@ -13,6 +14,7 @@
 #include "queue/spool.h"
 #include "service/service.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,6 +73,7 @@ public:
         using namespace config::params;
         const config::Config& config = process.config;
         loop_ = &process.loop;
+        pool_ = &process.pool;
         settings_ = {config.get(myhostname), config.get(mail_name), config.get(content_filter), submit_flags(config),
                      std::chrono::duration_cast<std::chrono::hours>(config.get(maximal_queue_lifetime)).count() / 24};
         ids_.emplace(config.get(enable_long_queue_ids) ? queue::IdForm::long_form : queue::IdForm::short_form);
@@ -145,13 +148,45 @@ private:
             const auto submitted = co_await submit(std::move(*message));
             if (!submitted)
                 put_aside(id, path, submitted.error());
-            else if (*submitted && ::unlink(path.c_str()) != 0 && errno != ENOENT)
+            else if (*submitted && ::unlink(path.c_str()) == 0)
+                remember_removal(path);
+            else if (*submitted && errno != ENOENT)
                 log::warning("remove {}: {}", path, errno_text(errno));
         }
         busy_.erase(id);
         idle_->notify_all();
         if (!draining_)
             loop_->post([this] { start_more(); });
+    }
+
+    // A message that is in maildrop after a power failure is submitted again: its removal is flushed soon.
+    void remember_removal(const std::string& path)
+    {
+        constexpr event::milliseconds kSoon{200};
+        changed_directories_.insert(path.substr(0, path.rfind('/')));
+        if (!flush_timer_ && !flushing_)
+            flush_timer_ = loop_->call_at(loop_->now() + kSoon, [this] {
+                flush_timer_.reset();
+                event::spawn(flush_removals());
+            });
+    }
+
+    event::Task<void> flush_removals()
+    {
+        flushing_ = true;
+        while (!changed_directories_.empty()) {
+            const auto directories = std::exchange(changed_directories_, {});
+            const int code = co_await pool_->run([&directories] {
+                for (const auto& path : directories)
+                    if (const auto directory = open_file(path, O_RDONLY | O_DIRECTORY);
+                        !directory || ::fsync(directory->get()) != 0)
+                        return errno;
+                return 0;
+            });
+            if (code != 0)
+                log::warning("flush {}: {}", queue::kMaildrop, errno_text(code));
+        }
+        flushing_ = false;
     }
 
     // True when cleanup has the message; false: later again.
@@ -243,6 +278,7 @@ private:
     }
 
     event::Loop* loop_ = nullptr;
+    event::WorkerPool* pool_ = nullptr;
     Settings settings_;
     std::optional<queue::IdSource> ids_;
     std::optional<queue::Spool> spool_;
@@ -251,6 +287,9 @@ private:
     std::deque<std::string> waiting_;
     std::set<std::string> busy_;
     std::set<std::string> unfit_; // warned about, not looked at again by this process
+    std::set<std::string> changed_directories_;
+    std::unique_ptr<event::Loop::Timer> flush_timer_;
+    bool flushing_ = false;
     bool scan_again_ = false;
     bool draining_ = false;
 };

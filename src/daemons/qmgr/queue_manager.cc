@@ -236,7 +236,7 @@ bool QueueManager::activate(const MessagePtr& message, std::unique_ptr<Active> p
 
 void QueueManager::run_due()
 {
-    if (draining_)
+    if (draining_ || run_again_)
         return;
     const std::int64_t now = now_seconds();
     // The clock was set back: what was due soon must not wait for the old time to come again.
@@ -244,8 +244,19 @@ void QueueManager::run_due()
     if (now + kStep < last_run_)
         index_.due_by(now + settings_.maximal_backoff.count());
     last_run_ = now;
+    // A flush of a large queue must not keep the loop from everything else: a few files, then the next turn.
+    constexpr int kAtOnce = 50;
+    int begun = 0;
     // In turns, so that a flood of old mail does not hold up new mail, nor the other way round.
     while (active_count_ < settings_.active_limit) {
+        if (begun == kAtOnce) {
+            if (!std::exchange(run_again_, true))
+                loop_.post([this] {
+                    run_again_ = false;
+                    run_due();
+                });
+            break;
+        }
         turn_to_deferred_ = !turn_to_deferred_;
         MessagePtr next;
         if (turn_to_deferred_ || waiting_.empty())
@@ -262,6 +273,7 @@ void QueueManager::run_due()
             continue;
         }
         activate(next, nullptr);
+        ++begun;
     }
     wake_at_next_due();
 }

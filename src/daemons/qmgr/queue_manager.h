@@ -135,6 +135,7 @@ private:
     std::int64_t last_run_ = 0; // wall clock, seconds
     bool draining_ = false;
     bool turn_to_deferred_ = false;
+    bool run_again_ = false; // posted
     std::unique_ptr<event::Loop::Timer> due_timer_;
     queue::RecordReader records_;
     std::deque<std::pair<event::Clock::time_point, std::weak_ptr<Message>>> fileless_; // oldest first

@@ -60,6 +60,11 @@ event::Task<void> wait_for(event::Loop& loop, int& committed, int wanted)
         co_await loop.sleep(event::milliseconds(2));
 }
 
+event::Task<void> pause(event::Loop& loop)
+{
+    co_await loop.sleep(event::milliseconds(300));
+}
+
 TEST_F(JournalTest, EverythingCommittedIsReplayed)
 {
     int committed = 0;
@@ -71,6 +76,7 @@ TEST_F(JournalTest, EverythingCommittedIsReplayed)
         for (int writer = 0; writer < 20; ++writer)
             event::spawn(append_many(**journal, writer * 10, 10, committed));
         loop.run_until_done(wait_for(loop, committed, 200));
+        loop.run_until_done(pause(loop)); // a checkpoint of a full segment may be under way
     }
     // No file was ever written: as after a power failure that lost them all. Some may have been checkpointed away when
     // segments filled up, which a real crash could not have done without their files being on disk.

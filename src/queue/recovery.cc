@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <unordered_set>
 
 namespace facteur::queue {
 
@@ -196,19 +197,35 @@ std::expected<void, SystemError> remove_unfinished(const Spool& spool, const tim
     });
 }
 
-// Logs for notices whose message is gone: who was to read or remove them was killed in between.
-std::expected<void, SystemError> remove_orphaned_logs(const Spool& spool, RecoveryReport& report)
+// Logs for notices whose message is gone: who was to read or remove them was killed in between. They do no harm, so
+// after an orderly end a start does not wait until very many of them have been looked at.
+std::expected<void, SystemError> remove_orphaned_logs(const Spool& spool, bool after_crash, RecoveryReport& report)
 {
-    for (const auto logs : {kBounce, kDefer, kTrace}) {
-        const auto scanned = spool.scan(logs, [&](const std::string& id, const std::string& path) {
-            const bool owned = spool.find(id) || ::access(spool.path(kCorrupt, id).c_str(), F_OK) == 0;
-            if (!owned && ::unlink(path.c_str()) == 0)
-                ++report.orphaned;
+    constexpr std::size_t kMany = 10'000;
+    std::vector<std::pair<std::string, std::string>> logs; // id and path
+    for (const auto kind : {kBounce, kDefer, kTrace}) {
+        const auto scanned = spool.scan(kind, [&](const std::string& id, const std::string& path) {
+            logs.emplace_back(id, path);
+            return after_crash || logs.size() < kMany;
+        });
+        if (!scanned && scanned.error().code != ENOENT)
+            return scanned;
+    }
+    if (logs.empty() || (!after_crash && logs.size() >= kMany))
+        return {};
+    // Reading the directories costs less than asking each of them for each log.
+    std::unordered_set<std::string> messages;
+    for (const auto queue : {kIncoming, kActive, kDeferred, kHold, kCorrupt}) {
+        const auto scanned = spool.scan(queue, [&](const std::string& id, const std::string&) {
+            messages.insert(id);
             return true;
         });
         if (!scanned && scanned.error().code != ENOENT)
             return scanned;
     }
+    for (const auto& [id, path] : logs)
+        if (!messages.contains(id) && ::unlink(path.c_str()) == 0)
+            ++report.orphaned;
     return {};
 }
 
@@ -222,7 +239,10 @@ std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
     timespec begun{};
     ::clock_gettime(CLOCK_REALTIME, &begun);
     const auto slots = list_slots();
+    bool after_crash = false;
     for (const auto& slot : slots) {
+        const auto mark = read_checkpoint(slot);
+        after_crash |= !mark || !mark->clean;
         auto lock = open_file(slot + "/lock", O_RDWR | O_CREAT, 0600);
         if (!lock)
             return unexpected(lock.error());
@@ -253,7 +273,7 @@ std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
         mark_in_file(spool, id, {}, numbers);
     if (auto swept = remove_unfinished(spool, begun, report); !swept)
         return unexpected(swept.error());
-    if (auto swept = remove_orphaned_logs(spool, report); !swept)
+    if (auto swept = remove_orphaned_logs(spool, after_crash, report); !swept)
         return unexpected(swept.error());
 
     const auto here = open_file(".", O_RDONLY | O_DIRECTORY);

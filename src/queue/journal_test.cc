@@ -268,6 +268,11 @@ TEST_F(JournalTest, AbandonedSlotsAreEmptied)
     (*ends)->append(RecordType::recipient_done, "PART001", {reinterpret_cast<const char*>(&second), 8});
     (*ends)->write_through();
     ASSERT_TRUE(make_queue_file(spool_, kHold, "FILED01", bytes).has_value());
+    { // a queue manager that died was making this one
+        const auto unfinished = spool_.create(kActive, "NEW0001");
+        ASSERT_TRUE(unfinished.has_value());
+        ASSERT_TRUE(write_all(unfinished->get(), bytes.substr(0, 50), "x"));
+    }
 
     EXPECT_TRUE(abandoned("cleanup"));
     EXPECT_FALSE(abandoned("qmgr")) << "its writer lives";
@@ -283,6 +288,9 @@ TEST_F(JournalTest, AbandonedSlotsAreEmptied)
     EXPECT_TRUE(AbandonedSlot::take_all("cleanup").empty()) << "taken";
     const auto orphans = slots[0].orphans(spool_);
     EXPECT_EQ(orphans, (std::vector<std::string>{"KNOWN01", "NEW0001", "PART001"}));
+    clear_unfinished(spool_, "NEW0001");
+    clear_unfinished(spool_, "FILED01");
+    EXPECT_FALSE(std::filesystem::exists("active/NEW0001"));
     Outcomes outcomes;
     outcomes.done["NEW0001"].insert(0);
     ASSERT_TRUE(slots[0].empty(spool_, {"NEW0001", "PART001"}, outcomes).has_value());

@@ -292,6 +292,17 @@ std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
 
 // --- while the instance runs ---
 
+void clear_unfinished(const Spool& spool, std::string_view id)
+{
+    for (const auto queue : kMessageQueues) {
+        const std::string path = spool.path(queue, id);
+        struct stat status{};
+        if (::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IXUSR) == 0 &&
+            ::unlink(path.c_str()) != 0)
+            log::warning("remove {}: {}", path, errno_text(errno));
+    }
+}
+
 bool abandoned(std::string_view name)
 {
     return !AbandonedSlot::take_all(name).empty();
@@ -344,9 +355,15 @@ std::expected<std::vector<std::string>, SystemError> AbandonedSlot::orphans(cons
     if (!gone)
         return unexpected(gone.error());
     std::vector<std::string> ids;
-    for (const auto& [id, place] : own.messages)
-        if (!gone->removed.contains(id) && !spool.find(id))
+    for (const auto& [id, place] : own.messages) {
+        if (gone->removed.contains(id))
+            continue;
+        const auto queue = spool.find(id);
+        struct stat status{};
+        // One that is not finished is no file yet.
+        if (!queue || ::stat(spool.path(*queue, id).c_str(), &status) != 0 || (status.st_mode & S_IXUSR) == 0)
             ids.push_back(id);
+    }
     return ids;
 }
 

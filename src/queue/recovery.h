@@ -45,6 +45,10 @@ struct Replay {
     std::set<std::string, std::less<>> removed;
     std::map<std::string, std::vector<std::uint64_t>, std::less<>> done; // offsets of state bytes
 };
+// Removes what a process that died was making: a file of this message in mode 0600. To be called before a file is taken
+// for the message, by whoever knows that nobody is making it now.
+void clear_unfinished(const Spool& spool, std::string_view id);
+
 // Whether a writer of this name died and left records.
 bool abandoned(std::string_view name);
 // Of all slots of this writer ("qmgr"), running or not.
@@ -61,7 +65,7 @@ public:
     static std::vector<AbandonedSlot> take_all(std::string_view name);
 
     [[nodiscard]] const std::string& name() const { return slot_; }
-    // The messages of its live records, without those that are known to be gone, or have a file.
+    // The messages of its live records, without those that are known to be gone, or have a finished file.
     std::expected<std::vector<std::string>, SystemError> orphans(const Spool& spool) const;
     // Writes them into `incoming`, with what is done marked; then flushes, and the slot is clean.
     std::expected<void, SystemError> empty(const Spool& spool, const std::vector<std::string>& ids,

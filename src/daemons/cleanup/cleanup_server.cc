@@ -324,6 +324,8 @@ private:
             if (bytes)
                 if (const auto done = gone_->done.find(id); done != gone_->done.end())
                     queue::mark_done(*bytes, done->second, {});
+            if (bytes) // a queue manager that died may have been making it
+                queue::clear_unfinished(*spool_, id);
             const auto made =
                 bytes ? queue::make_queue_file(*spool_, queue::kIncoming, id, *bytes) : std::unexpected(bytes.error());
             if (made)

@@ -222,6 +222,8 @@ bool QueueManager::take_back(const Returned& returned, const queue::Replay& know
         here->active->fileless->answer = returned.answer; // only the stream was lost
         return true;
     }
+    if (!index_.find(id)) // the one that died may have been making the file
+        queue::clear_unfinished(spool_, id);
     if (!index_.find(id) && !known.removed.contains(id) && !spool_.find(id)) {
         auto bytes = records_.read({record.segment(), record.offset(), record.size()}, id);
         const auto offsets = known.done.find(id);
@@ -254,8 +256,10 @@ event::Task<void> QueueManager::empty_slot(const queue::AbandonedSlot& slot,
         const bool fileless = here && here->active && here->active->fileless;
         if (outcomes_.busy.contains(id) || (fileless && !make_file(here, Place::active)))
             co_return; // another time
-        if (!here)
+        if (!here) {
+            queue::clear_unfinished(spool_, id);
             without.push_back(id);
+        }
     }
     const auto& spool = spool_;
     const auto& outcomes = outcomes_;

@@ -9,14 +9,12 @@ from smtp import Client
 SERIAL = re.compile(r"^X-Serial: (\S+)", re.MULTILINE)
 
 
-class Load:
-    """Threads that send one message after the other until told to stop; every lost conversation is begun anew."""
+class Threads:
+    """Threads that work from the beginning of a `with` until its end: `self.stopping` tells them."""
+    patience = 60  # seconds
 
-    def __init__(self, port, recipient, threads=8, size=2000):
-        self.port, self.recipient, self.size = port, recipient, size
-        self.accepted, self.refused, self.broken = set(), 0, 0
-        self.lock, self.stopping = threading.Lock(), threading.Event()
-        self.threads = [threading.Thread(target=self.work, args=(n,), daemon=True) for n in range(threads)]
+    def __init__(self):
+        self.lock, self.stopping, self.threads = threading.Lock(), threading.Event(), []
 
     def __enter__(self):
         for thread in self.threads:
@@ -26,7 +24,17 @@ class Load:
     def __exit__(self, *exception):
         self.stopping.set()
         for thread in self.threads:
-            thread.join(60)
+            thread.join(self.patience)
+
+
+class Load(Threads):
+    """Threads that send one message after the other until told to stop; every lost conversation is begun anew."""
+
+    def __init__(self, port, recipient, threads=8, size=2000):
+        super().__init__()
+        self.port, self.recipient, self.size = port, recipient, size
+        self.accepted, self.refused, self.broken = set(), 0, 0
+        self.threads = [threading.Thread(target=self.work, args=(n,), daemon=True) for n in range(threads)]
 
     def work(self, worker):
         number = 0

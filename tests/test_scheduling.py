@@ -8,6 +8,7 @@ from mta import PORTS
 from smtp import Sink
 
 SHORT = {"minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s", "transport_retry_time": "1s"}
+ONE_AT_A_TIME = {"smtp_destination_concurrency_limit": "1", "initial_destination_concurrency": "1"}
 
 
 def subjects(server):
@@ -18,8 +19,7 @@ def subjects(server):
 @pytest.mark.ours
 def test_urgent_mail_passes_a_bulk_flood(relaying):
     mta, server = relaying(delay=0.2, main={
-        "smtp_destination_concurrency_limit": "1",
-        "initial_destination_concurrency": "1",
+        **ONE_AT_A_TIME,
         "queue_priority_sender_maps": "inline:{ {news@box.example = bulk}, {alarm@box.example = high} }",
     })
     for number in range(15):
@@ -34,8 +34,7 @@ def test_urgent_mail_passes_a_bulk_flood(relaying):
 @pytest.mark.ours
 def test_a_header_gives_mail_its_class(relaying):
     mta, server = relaying(delay=0.2, main={
-        "smtp_destination_concurrency_limit": "1",
-        "initial_destination_concurrency": "1",
+        **ONE_AT_A_TIME,
         "queue_priority_header_maps": "regexp:{ {/^Subject: news/ bulk} {/^Subject: alarm/ high} {/^Subject: odd/ what} }",
     })
     for number in range(15):
@@ -64,8 +63,7 @@ def test_mail_waits_for_its_time_window(relaying):
 
 def test_a_short_message_overtakes_a_long_one(relaying):
     mta, server = relaying(delay=0.1, main={
-        "smtp_destination_concurrency_limit": "1",
-        "initial_destination_concurrency": "1",
+        **ONE_AT_A_TIME,
         "smtp_destination_recipient_limit": "1",
     }, services={"smtp": "unix - - n - 1 smtp"})
     mta.send([f"u{n}@list.example" for n in range(60)], subject="list")
@@ -134,7 +132,7 @@ def test_a_busy_server_keeps_its_mail_moving(relaying):
         return "421 4.3.2 busy" if len(answered) <= 3 else "250 ok"
 
     mta, server = relaying(answers={"MAIL": greeting}, main={
-        "default_destination_failure_window": "30s", "initial_destination_concurrency": "1", "smtp_destination_concurrency_limit": "1", **SHORT})
+        "default_destination_failure_window": "30s", **ONE_AT_A_TIME, **SHORT})
     for number in range(6):
         mta.send("far@else.example", subject=f"m{number}")
     server.wait(6, 40)

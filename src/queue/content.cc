@@ -1,6 +1,6 @@
 #include "queue/content.h"
 
-#include <unistd.h>
+#include "base/read_exactly.h"
 
 #include <cerrno>
 
@@ -8,7 +8,9 @@ namespace facteur::queue {
 
 std::expected<void, SystemError> Content::read(std::uint64_t at, std::size_t count, std::string& into) const
 {
-    const auto shorter = [] { return std::unexpected(SystemError{"read", "queue file", EIO}); };
+    const auto shorter = []() -> std::expected<void, SystemError> {
+        return std::unexpected(SystemError{"read", "queue file", EIO});
+    };
     if (image) {
         const std::string_view content = in_memory();
         if (at > content.size() || count > content.size() - at)
@@ -16,21 +18,8 @@ std::expected<void, SystemError> Content::read(std::uint64_t at, std::size_t cou
         into += content.substr(at, count);
         return {};
     }
-    const std::size_t before = into.size();
-    into.resize(before + count);
-    std::size_t have = 0;
-    while (have < count) {
-        const ssize_t got =
-            ::pread(file, into.data() + before + have, count - have, static_cast<off_t>(offset + at + have));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return std::unexpected(SystemError::last("read", "queue file"));
-        if (got == 0)
-            return shorter();
-        have += static_cast<std::size_t>(got);
-    }
-    return {};
+    auto done = read_exactly(file, offset + at, count, "queue file", into);
+    return done || done.error().code != EINVAL ? done : shorter();
 }
 
 } // namespace facteur::queue

@@ -202,8 +202,7 @@ void Journal::turn_ended()
 std::optional<SystemError> Journal::next_segment_now()
 {
     if (active_) {
-        if (unsynced_.empty() || unsynced_.back() != active_)
-            unsynced_.push_back(active_);
+        note_unsynced();
         full_.push_back(std::move(active_));
     }
     auto segment = std::make_shared<Segment>();
@@ -215,8 +214,7 @@ std::optional<SystemError> Journal::next_segment_now()
         if (auto failed = make_segment_file(segment->path, options_.segment_size, segment->fd))
             return failed;
     }
-    segment->sequence = std::exchange(next_sequence_, later_sequence(next_sequence_));
-    segment->begun = monotonic_ns();
+    number(*segment);
     if (auto failed = pwrite_all(segment->fd.get(), encode_segment_header(segment->sequence), 0, segment->path))
         return failed;
     active_ = std::move(segment);
@@ -258,9 +256,20 @@ void Journal::write_through()
     }
     dirty_ = true;
     schedule_checkpoint();
+    note_unsynced();
+    sync_soon();
+}
+
+void Journal::note_unsynced()
+{
     if (unsynced_.empty() || unsynced_.back() != active_)
         unsynced_.push_back(active_);
-    sync_soon();
+}
+
+void Journal::number(Segment& segment)
+{
+    segment.sequence = std::exchange(next_sequence_, later_sequence(next_sequence_));
+    segment.begun = monotonic_ns();
 }
 
 void Journal::sync_soon()
@@ -419,8 +428,7 @@ event::Task<std::optional<SystemError>> Journal::next_segment()
             co_return failed;
         }
     }
-    segment->sequence = std::exchange(next_sequence_, later_sequence(next_sequence_));
-    segment->begun = monotonic_ns();
+    number(*segment);
     Segment& begun = *segment;
     auto failed = co_await pool_.run([&begun] { return begin_segment(begun.fd.get(), begun.sequence, begun.path); });
     if (failed)

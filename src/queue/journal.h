@@ -110,6 +110,8 @@ private:
             UniqueFd checkpoint);
     void turn_ended() override;
     std::optional<SystemError> next_segment_now();
+    void number(Segment& segment); // a segment that is taken into use
+    void note_unsynced();
     void sync_soon();
     event::Task<void> sync_written();
     void start_flush();

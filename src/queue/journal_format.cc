@@ -2,6 +2,7 @@
 
 #include "queue/journal_format.h"
 
+#include "base/read_exactly.h"
 #include "base/text.h"
 #include "queue/checksum.h"
 #include "queue/journal.h"
@@ -161,21 +162,10 @@ std::optional<std::string> read_record(int fd, const RecordPlace& place, std::st
     const std::size_t around = sizeof header + id.size();
     if (place.size < around || place.size > sizeof header + kMaxId + kMaxRecord + 8)
         return std::nullopt;
-    std::string bytes;
-    std::size_t have = 0;
-    bytes.resize_and_overwrite(place.size, [&](char* into, std::size_t size) {
-        while (have < size) {
-            const ssize_t got = ::pread(fd, into + have, size - have, static_cast<off_t>(place.offset + have));
-            if (got < 0 && errno == EINTR)
-                continue;
-            if (got <= 0)
-                break;
-            have += static_cast<std::size_t>(got);
-        }
-        return have;
-    });
-    if (bytes.size() != place.size)
+    auto read = read_exactly(fd, place.offset, place.size, place.path);
+    if (!read)
         return std::nullopt;
+    std::string& bytes = *read;
     std::memcpy(&header, bytes.data(), sizeof header);
     if (header.magic != kRecordMagic || header.id_size != id.size() || header.payload_size > bytes.size() - around)
         return std::nullopt;
@@ -184,7 +174,7 @@ std::optional<std::string> read_record(int fd, const RecordPlace& place, std::st
         return std::nullopt;
     bytes.resize(around + header.payload_size);
     bytes.erase(0, around);
-    return bytes;
+    return std::move(bytes);
 }
 
 std::optional<CheckpointMark> read_checkpoint(const std::string& slot)

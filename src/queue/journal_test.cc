@@ -286,7 +286,7 @@ TEST_F(JournalTest, AbandonedSlotsAreEmptied)
     auto slots = AbandonedSlot::take_all("cleanup");
     ASSERT_EQ(slots.size(), 1U);
     EXPECT_TRUE(AbandonedSlot::take_all("cleanup").empty()) << "taken";
-    const auto orphans = slots[0].orphans(spool_);
+    const auto orphans = slots[0].orphans(spool_, *read_slots("qmgr"));
     EXPECT_EQ(orphans, (std::vector<std::string>{"KNOWN01", "NEW0001", "PART001"}));
     clear_unfinished(spool_, "NEW0001");
     clear_unfinished(spool_, "FILED01");

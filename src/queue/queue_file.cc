@@ -1,5 +1,6 @@
 #include "queue/queue_file.h"
 
+#include "base/read_exactly.h"
 #include "queue/checksum.h"
 
 #include <fcntl.h>
@@ -31,24 +32,6 @@ struct Layout {
 };
 static_assert(sizeof(Layout) == kContentOffset && std::endian::native == std::endian::little);
 static_assert(offsetof(Layout, checksum) == kContentOffset - 4);
-
-std::expected<std::string, SystemError> read_exactly(int fd, std::uint64_t offset, std::size_t size,
-                                                     const std::string& path)
-{
-    std::string bytes(size, '\0');
-    std::size_t done = 0;
-    while (done < size) {
-        const ssize_t got = ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return std::unexpected(SystemError::last("read", path));
-        if (got == 0)
-            return std::unexpected(SystemError{"read", path, EINVAL});
-        done += static_cast<std::size_t>(got);
-    }
-    return bytes;
-}
 
 } // namespace
 

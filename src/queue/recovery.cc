@@ -1,6 +1,7 @@
 #include "queue/recovery.h"
 
 #include "base/log.h"
+#include "base/read_exactly.h"
 #include "queue/journal.h"
 #include "queue/queue_file.h"
 
@@ -60,22 +61,13 @@ std::expected<void, SystemError> read_slot(const std::string& slot, Replay& repl
     return {};
 }
 
-std::expected<std::string, SystemError> read_part(int fd, std::uint64_t offset, std::size_t size,
-                                                  const std::string& path)
-{
-    std::string bytes(size, '\0');
-    if (::pread(fd, bytes.data(), size, static_cast<off_t>(offset)) != static_cast<ssize_t>(size))
-        return unexpected(SystemError::last("read", path));
-    return bytes;
-}
-
 // The bytes of a message as the journal has them.
 std::expected<std::string, SystemError> read_back(const Replay::Place& where)
 {
     const auto segment = open_file(where.segment, O_RDONLY);
     if (!segment)
         return unexpected(segment.error());
-    return read_part(segment->get(), where.offset, where.size, where.segment);
+    return read_exactly(segment->get(), where.offset, where.size, where.segment);
 }
 
 std::expected<void, SystemError> write_again(const Spool& spool, const std::string& id, std::string_view bytes)
@@ -89,7 +81,7 @@ std::expected<void, SystemError> write_again(const Spool& spool, const std::stri
 // The part of a queue file that never changes: content and envelope. Nothing when the file cannot be read.
 std::optional<std::string> lasting_part(const QueueFile& file)
 {
-    auto bytes = read_part(file.fd(), kContentOffset, file.header().status_offset() - kContentOffset, "queue file");
+    auto bytes = read_exactly(file.fd(), kContentOffset, file.header().status_offset() - kContentOffset, "queue file");
     return bytes ? std::optional(std::move(*bytes)) : std::nullopt;
 }
 
@@ -292,6 +284,12 @@ std::expected<RecoveryReport, SystemError> recover(const Spool& spool)
 
 // --- while the instance runs ---
 
+bool finished_file(const std::string& path)
+{
+    struct stat status{};
+    return ::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IXUSR) != 0;
+}
+
 void clear_unfinished(const Spool& spool, std::string_view id)
 {
     for (const auto queue : kMessageQueues) {
@@ -346,22 +344,17 @@ std::vector<AbandonedSlot> AbandonedSlot::take_all(std::string_view name)
     return taken;
 }
 
-std::expected<std::vector<std::string>, SystemError> AbandonedSlot::orphans(const Spool& spool) const
+std::expected<std::vector<std::string>, SystemError> AbandonedSlot::orphans(const Spool& spool,
+                                                                            const Replay& known) const
 {
     Replay own;
     if (auto read = read_slot(slot_, own); !read)
         return unexpected(read.error());
-    const auto gone = read_slots("qmgr");
-    if (!gone)
-        return unexpected(gone.error());
     std::vector<std::string> ids;
     for (const auto& [id, place] : own.messages) {
-        if (gone->removed.contains(id))
-            continue;
-        const auto queue = spool.find(id);
-        struct stat status{};
         // One that is not finished is no file yet.
-        if (!queue || ::stat(spool.path(*queue, id).c_str(), &status) != 0 || (status.st_mode & S_IXUSR) == 0)
+        const auto queue = spool.find(id);
+        if (!known.removed.contains(id) && !(queue && finished_file(spool.path(*queue, id))))
             ids.push_back(id);
     }
     return ids;
@@ -383,12 +376,9 @@ std::expected<void, SystemError> AbandonedSlot::empty(const Spool& spool, const 
         auto bytes = read_back(found->second);
         if (!bytes)
             return unexpected(bytes.error());
-        const auto offsets = known->done.find(id);
-        const auto numbers = outcomes.done.find(id);
-        mark_done(*bytes, offsets == known->done.end() ? std::vector<std::uint64_t>{} : offsets->second,
-                  numbers == outcomes.done.end() ? std::set<std::uint32_t>{} : numbers->second);
-        if (const auto made = make_queue_file(spool, kIncoming, id, *bytes); !made && made.error().code != EEXIST)
-            return unexpected(made.error());
+        const auto made = file_record(spool, id, std::move(*bytes), *known, outcomes);
+        if (!made && made.error().code != EEXIST)
+            return made;
     }
     const auto file = open_file(slot_ + "/checkpoint", O_RDWR | O_CREAT, 0600);
     if (!file)
@@ -410,6 +400,18 @@ void mark_done(std::string& file, const std::vector<std::uint64_t>& offsets, con
     std::ranges::for_each(offsets, mark);
     for (const auto number : numbers)
         mark(header->status_offset() + number);
+}
+
+std::expected<void, SystemError> file_record(const Spool& spool, const std::string& id, std::string payload,
+                                             const Replay& known, const Outcomes& outcomes)
+{
+    if (const auto offsets = known.done.find(id); offsets != known.done.end())
+        mark_done(payload, offsets->second, {});
+    if (const auto numbers = outcomes.done.find(id); numbers != outcomes.done.end())
+        mark_done(payload, {}, numbers->second);
+    if (const auto made = make_queue_file(spool, kIncoming, id, payload); !made)
+        return unexpected(made.error());
+    return {};
 }
 
 void mark_in_file(const Spool& spool, std::string_view id, const std::vector<std::uint64_t>& offsets,

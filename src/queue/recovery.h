@@ -45,6 +45,9 @@ struct Replay {
     std::set<std::string, std::less<>> removed;
     std::map<std::string, std::vector<std::uint64_t>, std::less<>> done; // offsets of state bytes
 };
+// Whether there is a file in the mode of a complete one.
+bool finished_file(const std::string& path);
+
 // Removes what a process that died was making: a file of this message in mode 0600. To be called before a file is taken
 // for the message, by whoever knows that nobody is making it now.
 void clear_unfinished(const Spool& spool, std::string_view id);
@@ -65,8 +68,9 @@ public:
     static std::vector<AbandonedSlot> take_all(std::string_view name);
 
     [[nodiscard]] const std::string& name() const { return slot_; }
-    // The messages of its live records, without those that are known to be gone, or have a finished file.
-    std::expected<std::vector<std::string>, SystemError> orphans(const Spool& spool) const;
+    // The messages of its live records, without those that are known to be gone, or have a finished file. `known`: of
+    // the queue managers, read after the slot was taken.
+    std::expected<std::vector<std::string>, SystemError> orphans(const Spool& spool, const Replay& known) const;
     // Writes them into `incoming`, with what is done marked; then flushes, and the slot is clean.
     std::expected<void, SystemError> empty(const Spool& spool, const std::vector<std::string>& ids,
                                            const Outcomes& outcomes) const;
@@ -88,5 +92,9 @@ void mark_in_file(const Spool& spool, std::string_view id, const std::vector<std
 // writing and holds a shared lock, as an agent's.
 std::expected<UniqueFd, SystemError> make_queue_file(const Spool& spool, std::string_view queue, std::string_view id,
                                                      std::string_view bytes);
+
+// Gives a message its file in `incoming`: the record's payload, with what is known of finished recipients marked.
+std::expected<void, SystemError> file_record(const Spool& spool, const std::string& id, std::string payload,
+                                             const Replay& known, const Outcomes& outcomes);
 
 } // namespace facteur::queue

@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 
+from load import Threads
 from smtp import Client, Sink
 
 RELAY, LOCAL = "else.example", "box.example"
@@ -124,10 +125,13 @@ def read_mailbox(mta, name="all"):
     return read
 
 
-class MixedLoad:
+class MixedLoad(Threads):
     """SMTP clients, sendmail, and an administrator at work, from one seed. Everything they got an answer for is noted."""
 
+    patience = 90
+
     def __init__(self, mta, seed, clients=4, pause=0.05, large=0.04):
+        super().__init__()
         self.mta, self.seed, self.pause, self.large = mta, seed, pause, large
         self.accepted = set()  # (kind, serial)
         self.deleted = set()  # serials: postsuper -d has said so
@@ -135,20 +139,9 @@ class MixedLoad:
         self.ids = {}  # serial -> queue id, where the 250 told it
         self.commands = collections.Counter()
         self.refused = self.broken = self.submitted = 0
-        self.lock, self.stopping = threading.Lock(), threading.Event()
         work = [self.speak_smtp] * clients + [self.submit, self.administer]
         self.threads = [threading.Thread(target=each, args=(n, random.Random(f"{seed} {n}")), daemon=True)
                         for n, each in enumerate(work)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(90)
 
     def note(self, kinds, serial):
         with self.lock:

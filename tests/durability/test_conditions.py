@@ -45,17 +45,24 @@ class Shift:
             file.write(struct.pack("<q", seconds))
 
 
-@pytest.mark.skipif(not CLOCK.exists(), reason=f"{CLOCK.name} is not built")
-@pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forward", "back"])
-def test_clock_jumps(relaying, tmp_path, monkeypatch, jump):
-    """Deferred mail is tried again soon, new mail is taken and delivered; and once more when the clock is set right."""
+@pytest.fixture
+def shift(tmp_path, monkeypatch):
+    """The clock of all programs that are started from now on, and of the daemons with its `main`."""
     tmp_path.chmod(0o755)
     shift = Shift(tmp_path / "shift")
     monkeypatch.setenv("LD_PRELOAD", str(CLOCK))
     monkeypatch.setenv("CLOCK_SHIFT", str(shift.path))
+    shift.main = {"import_environment": "MAIL_CONFIG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME "
+                                        f"LD_PRELOAD={CLOCK} CLOCK_SHIFT={shift.path}"}
+    return shift
+
+
+@pytest.mark.skipif(not CLOCK.exists(), reason=f"{CLOCK.name} is not built")
+@pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forward", "back"])
+def test_clock_jumps(relaying, shift, jump):
+    """Deferred mail is tried again soon, new mail is taken and delivered; and once more when the clock is set right."""
     busy = {"RCPT": "451 4.3.0 busy"}
-    mta, server = relaying(answers=busy, main={
-        "import_environment": f"MAIL_CONFIG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME LD_PRELOAD={CLOCK} CLOCK_SHIFT={shift.path}"})
+    mta, server = relaying(answers=busy, main=shift.main)
 
     def subjects():
         with server.changed:
@@ -78,14 +85,9 @@ def test_clock_jumps(relaying, tmp_path, monkeypatch, jump):
 
 @pytest.mark.skipif(not CLOCK.exists(), reason=f"{CLOCK.name} is not built")
 @pytest.mark.parametrize("jump", [DAY, -DAY], ids=["forward", "back"])
-def test_clock_is_another_one_after_a_crash(relaying, tmp_path, monkeypatch, jump):
+def test_clock_is_another_one_after_a_crash(relaying, shift, jump):
     """As on a machine whose clock is wrong until it is asked for the time."""
-    tmp_path.chmod(0o755)
-    shift = Shift(tmp_path / "shift")
-    monkeypatch.setenv("LD_PRELOAD", str(CLOCK))
-    monkeypatch.setenv("CLOCK_SHIFT", str(shift.path))
-    mta, server = relaying(answers={"RCPT": "451 4.3.0 busy"}, main={
-        "import_environment": f"MAIL_CONFIG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME LD_PRELOAD={CLOCK} CLOCK_SHIFT={shift.path}"})
+    mta, server = relaying(answers={"RCPT": "451 4.3.0 busy"}, main=shift.main)
     with Load(mta.port, "far@else.example", threads=4) as load:
         time.sleep(1)
         mta.kill_leftovers()

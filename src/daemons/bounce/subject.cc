@@ -1,6 +1,7 @@
 #include "daemons/bounce/subject.h"
 
 #include "base/log.h"
+#include "base/read_exactly.h"
 #include "queue/queue_file.h"
 
 #include <fcntl.h>
@@ -14,17 +15,8 @@ namespace {
 
 std::optional<std::string> read_part(int fd, std::uint64_t offset, std::uint64_t size)
 {
-    std::string bytes(size, '\0');
-    std::size_t have = 0;
-    while (have < bytes.size()) {
-        const ssize_t got = ::pread(fd, bytes.data() + have, bytes.size() - have, static_cast<off_t>(offset + have));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return std::nullopt;
-        have += static_cast<std::size_t>(got);
-    }
-    return bytes;
+    auto bytes = read_exactly(fd, offset, size, "queue file");
+    return bytes ? std::optional(std::move(*bytes)) : std::nullopt;
 }
 
 } // namespace

@@ -191,8 +191,7 @@ private:
     event::Task<bool> already_stored(std::string id)
     {
         if (const auto queue = spool_->find(id)) {
-            struct stat status{};
-            if (::stat(spool_->path(*queue, id).c_str(), &status) == 0 && (status.st_mode & S_IXUSR) != 0)
+            if (queue::finished_file(spool_->path(*queue, id)))
                 co_return true;
             if (const auto removed = spool_->remove(*queue, id); !removed)
                 log::warning("{}: {}", id, removed.error().message());
@@ -321,13 +320,10 @@ private:
             if (gone_ && gone_->removed.contains(id))
                 co_return true;
             auto bytes = gone_ ? records_.read(place, id) : std::unexpected(gone_.error());
-            if (bytes)
-                if (const auto done = gone_->done.find(id); done != gone_->done.end())
-                    queue::mark_done(*bytes, done->second, {});
             if (bytes) // a queue manager that died may have been making it
                 queue::clear_unfinished(*spool_, id);
             const auto made =
-                bytes ? queue::make_queue_file(*spool_, queue::kIncoming, id, *bytes) : std::unexpected(bytes.error());
+                bytes ? queue::file_record(*spool_, id, std::move(*bytes), *gone_, {}) : std::unexpected(bytes.error());
             if (made)
                 co_return true;
             log::warning("{}: {}", id, made.error().message());

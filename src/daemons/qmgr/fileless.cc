@@ -159,8 +159,7 @@ struct QueueManager::LeftBehind {
 event::Task<void> QueueManager::settle_losses()
 {
     if (settling_) {
-        while (settling_)
-            co_await loop_.sleep(milliseconds(50));
+        co_await settled_.wait();
         co_return;
     }
     if (returned_.empty() && !queue::abandoned("cleanup") && !queue::outcomes_left())
@@ -171,11 +170,13 @@ event::Task<void> QueueManager::settle_losses()
     LeftBehind left = co_await pool_.run([&spool] {
         LeftBehind found;
         found.agents = queue::read_outcomes();
+        auto slots = queue::AbandonedSlot::take_all("cleanup");
         found.known = queue::read_slots("qmgr");
-        for (auto& slot : queue::AbandonedSlot::take_all("cleanup")) {
-            auto orphans = slot.orphans(spool);
-            found.slots.push_back({std::move(slot), std::move(orphans)});
-        }
+        if (found.known)
+            for (auto& slot : slots) {
+                auto orphans = slot.orphans(spool, *found.known);
+                found.slots.push_back({std::move(slot), std::move(orphans)});
+            }
         return found;
     });
     if (left.agents && left.known) {
@@ -193,6 +194,7 @@ event::Task<void> QueueManager::settle_losses()
         log::warning("{}", (left.agents ? left.known.error() : left.agents.error()).message());
     }
     settling_ = false;
+    settled_.notify_all();
     for (auto& each : returned)
         returned_.push_back(std::move(each));
     if (draining_)
@@ -218,21 +220,17 @@ bool QueueManager::take_back(const Returned& returned, const queue::Replay& know
     if (outcomes_.busy.contains(id))
         return false;
     const auto& record = returned.arrival.record();
-    if (const MessagePtr here = index_.find(id); here && here->active && here->active->fileless) {
+    const MessagePtr here = index_.find(id);
+    if (here && here->active && here->active->fileless) {
         here->active->fileless->answer = returned.answer; // only the stream was lost
         return true;
     }
-    if (!index_.find(id)) // the one that died may have been making the file
+    if (!here) // the one that died may have been making the file
         queue::clear_unfinished(spool_, id);
-    if (!index_.find(id) && !known.removed.contains(id) && !spool_.find(id)) {
+    if (!here && !known.removed.contains(id) && !spool_.find(id)) {
         auto bytes = records_.read({record.segment(), record.offset(), record.size()}, id);
-        const auto offsets = known.done.find(id);
-        const auto numbers = outcomes_.done.find(id);
-        if (bytes)
-            queue::mark_done(*bytes, offsets == known.done.end() ? std::vector<std::uint64_t>{} : offsets->second,
-                             numbers == outcomes_.done.end() ? std::set<std::uint32_t>{} : numbers->second);
-        const auto made =
-            bytes ? queue::make_queue_file(spool_, queue::kIncoming, id, *bytes) : std::unexpected(bytes.error());
+        const auto made = bytes ? queue::file_record(spool_, id, std::move(*bytes), known, outcomes_)
+                                : std::unexpected(bytes.error());
         if (!made) {
             log::warning("{}: {}", id, made.error().message());
             return false;

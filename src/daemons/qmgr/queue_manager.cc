@@ -21,7 +21,8 @@ QueueManager::QueueManager(event::Loop& loop, event::WorkerPool& pool, const con
                            std::unique_ptr<queue::Journal> journal)
     : loop_(loop), pool_(pool), settings_(settings), spool_(spool), priorities_(priorities),
       journal_(std::move(journal)), scheduler_(loop, config, settings, *this), rewrite_(loop, settings.rewrite_socket),
-      bounce_(loop, settings.bounce_socket), defer_(loop, settings.defer_socket), trace_(loop, settings.trace_socket)
+      bounce_(loop, settings.bounce_socket), defer_(loop, settings.defer_socket), trace_(loop, settings.trace_socket),
+      settled_(loop)
 {
 }
 

@@ -145,6 +145,7 @@ private:
     std::vector<Returned> returned_;
     queue::Outcomes outcomes_; // of agents whose queue manager died
     bool settling_ = false;
+    event::Condition settled_;
     std::unique_ptr<event::Loop::Timer> settle_timer_;
 };
 

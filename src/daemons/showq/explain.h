@@ -11,9 +11,8 @@
 
 namespace facteur::showq {
 
-// `known` is false when no queue has such a message. The services may be null; all outlive the task.
-// `filter_nexthop`: default_filter_nexthop. Addresses are in
-// external form.
+// `known` is false when no queue has such a message. The services may be null; all outlive the task. Addresses
+// are in external form. `filter_nexthop`: default_filter_nexthop.
 event::Task<ipc::ExplainReply> explain(const queue::Spool& spool, ipc::Client* qmgr, ipc::RewriteClient* rewrite,
                                        std::string filter_nexthop, std::string id);
 

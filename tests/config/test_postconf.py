@@ -136,6 +136,9 @@ FILES = [
     (PLAIN + "mynetworks_style = host\ninet_protocols = ipv4\n", "", ["mynetworks"]),
     (PLAIN + "inet_interfaces = 127.0.0.1\nmynetworks_style = subnet\n", "", ["mynetworks"]),
     (PLAIN + "mydomain = example.net\n", "", ["-x", "myorigin", "mydestination", "myhostname"]),
+    # Where lines are folded: one column less and one more than fits.
+    *((PLAIN + f"smtpd_banner = a {'w' * n} z\n", "", ["-nf"]) for n in range(57, 65)),
+    *((PLAIN, f"smtp unix - - n - - smtp -v{'v' * n} one two\nx unix - - n - - pipe -o a=b -v one\n", ["-Mf"]) for n in (0, 14, 15, 16)),
 ]
 
 

@@ -14,7 +14,7 @@ std::string normalized_line(std::string_view text, Folding folding)
     std::size_t length = 0;
     for (const auto word : text::split(text, " \t\r\n\v\f")) {
         if (!out.empty()) {
-            if (folding == Folding::no || length + 1 + word.size() < kLineLimit) {
+            if (folding == Folding::no || length + 1 + word.size() <= kLineLimit) {
                 out.push_back(' ');
                 ++length;
             } else {

@@ -86,7 +86,6 @@ std::string braced(std::string_view text)
 void append_args(std::string& out, std::size_t length, const RawEntry& entry, Folding folding, const ShowValue& show)
 {
     const auto end = options_end(entry.args);
-    const std::size_t plain_length = length;
     bool break_before = false;
     for (std::size_t i = 0; i < entry.args.size(); ++i) {
         const bool option = i < end;
@@ -98,10 +97,7 @@ void append_args(std::string& out, std::size_t length, const RawEntry& entry, Fo
                 value = fmt::format("{}={}", name, show(name, text));
             item += " " + braced(value);
         }
-        const bool first_operand =
-            i == end && end > 0 && !setting && length > kColumns[kCommandField] && length != plain_length;
-        if (folding == Folding::no ||
-            (!setting && !break_before && !first_operand && length + 1 + item.size() < kLineLimit)) {
+        if (folding == Folding::no || (!setting && !break_before && length + 1 + item.size() < kLineLimit)) {
             out.push_back(' ');
             ++length;
         } else {

@@ -13,7 +13,7 @@ namespace facteur::postsuper {
 
 namespace {
 
-constexpr std::size_t kFew = 100; // not worth a thread
+constexpr std::size_t kFew = 100; // not worth threads
 
 // Damaged messages can be deleted, nothing else.
 bool suits(Operation operation, std::string_view queue)
@@ -61,25 +61,47 @@ void Operations::one(Operation operation, const std::string& id, const QueueName
 void Operations::all(Operation operation, const QueueNames& queues)
 {
     // The directories change under the scan, and a moved message must not be met again: names first, then deeds.
-    std::vector<std::pair<std::string, std::string_view>> found;
+    std::vector<Remover::Message> found;
     for (const auto queue : queues) {
         if (!suits(operation, queue))
             continue;
         const auto scanned = spool_.scan(queue, [&](const std::string& id, const std::string&) {
-            found.emplace_back(id, queue);
+            found.push_back({id, queue});
             return true;
         });
         if (!scanned)
             report_unless_gone(scanned.error());
     }
-    if (operation == Operation::remove && plan_.mode == Mode::perform && found.size() > kFew)
-        log_remover_.emplace(spool_);
+    if (operation == Operation::remove && plan_.mode == Mode::perform && found.size() > kFew) {
+        remove_many(std::move(found));
+        return;
+    }
     for (const auto& [id, queue] : found)
         apply(operation, id, queue, Report::none);
-    if (log_remover_)
-        for (const auto& failure : log_remover_->finish())
-            report_unless_gone(failure);
-    log_remover_.reset();
+}
+
+void Operations::remove_many(std::vector<Remover::Message> messages)
+{
+    Remover remover(spool_);
+    for (auto& message : messages) {
+        if (plan_.chosen && !plan_.chosen(message.queue, message.id))
+            continue;
+        remover.remove(std::move(message));
+        note_removed(remover.results());
+    }
+    note_removed(remover.finish());
+}
+
+void Operations::note_removed(const Remover::Result& result)
+{
+    for (const auto& failure : result.failures)
+        report_unless_gone(failure);
+    for (const auto& [id, queue] : result.removed) {
+        ++counts_.removed;
+        changed(ipc::QueueChange::REMOVED, id);
+        if (plan_.each)
+            plan_.each(Operation::remove, queue, id);
+    }
 }
 
 bool Operations::apply(Operation operation, const std::string& id, std::string_view queue, Report report)
@@ -158,11 +180,8 @@ bool Operations::remove(const std::string& id, std::string_view queue, Report re
         report_unless_gone(removed.error());
         return false;
     }
-    if (log_remover_)
-        log_remover_->remove(id);
-    else
-        for (const auto& failure : remove_logs(spool_, id))
-            report_unless_gone(failure);
+    for (const auto& failure : remove_logs(spool_, id))
+        report_unless_gone(failure);
     if (report == Report::each)
         log::info("{}: removed", id);
     ++counts_.removed;

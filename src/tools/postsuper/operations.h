@@ -4,7 +4,7 @@
 
 #include "ipc/messages.pb.h"
 #include "queue/spool.h"
-#include "tools/postsuper/log_remover.h"
+#include "tools/postsuper/remover.h"
 
 #include <functional>
 #include <optional>
@@ -55,6 +55,8 @@ private:
     bool perform(Operation operation, const std::string& id, std::string_view queue, Report report);
     bool rehearse(Operation operation, const std::string& id, std::string_view queue);
     bool remove(const std::string& id, std::string_view queue, Report report);
+    void remove_many(std::vector<Remover::Message> messages);
+    void note_removed(const Remover::Result& result);
     bool expire(const std::string& id, std::string_view queue, Report report);
     bool move(const std::string& id, std::string_view from, std::string_view to);
     bool requeue(const std::string& id, std::string_view queue, Report report);
@@ -65,7 +67,6 @@ private:
     const queue::Spool& spool_;
     Plan plan_;
     Counts counts_;
-    std::optional<LogRemover> log_remover_; // while many are removed
 };
 
 } // namespace facteur::postsuper

@@ -56,7 +56,7 @@ TEST_F(OnFiles, RemoveTakesTheLogsAlong)
     EXPECT_EQ(changes_[0], std::pair(ipc::QueueChange::REMOVED, std::string("ABCDEF0123")));
 }
 
-TEST_F(OnFiles, RemoveTakesTheLogsOfManyAlong)
+TEST_F(OnFiles, RemovesManyWithTheirLogs)
 {
     for (const auto* directory : {"deferred", "defer"})
         for (const char digit : std::string("0123456789ABCDEF"))

@@ -67,6 +67,24 @@ def test_delete(stuck):
     assert [file for file in (stuck.spool / "defer").rglob("*") if file.is_file()] == []
 
 
+def test_delete_many(stuck):
+    """They leave the queue at once; their files and logs go soon after, and what is no message stays."""
+    for number in range(150):
+        stuck.send(f"u{number}@one.example")
+    stuck.await_queue(lambda queue: len(queue) == 152 and {m["queue_name"] for m in queue} == {"deferred"})
+    held = ids(stuck)["two.example"]
+    stuck.run("postsuper", "-h", held)
+    odd = next((stuck.spool / "deferred").iterdir()) / "notes.txt"
+    odd.write_text("mine")
+    assert said(stuck.run("postsuper", "-d", "ALL", "deferred", "active", "incoming")) == "postsuper: Deleted: 151 messages\n"
+    assert [m["queue_id"] for m in stuck.queue()] == [held]
+    assert [file for file in (stuck.spool / "deferred").rglob("*") if file.is_file()] == [odd]
+    assert eventually(lambda: list((stuck.spool / "journal/trash").iterdir()) == []), stuck.log()[-2000:]
+    assert [file.name for file in (stuck.spool / "defer").rglob("*") if file.is_file()] in ([], [held])
+    assert stuck.send("a@one.example").startswith("250")
+    stuck.await_queue(lambda queue: sorted(m["queue_name"] for m in queue) == ["deferred", "hold"])
+
+
 def test_delete_while_down(stuck):
     stuck.stop()
     assert said(stuck.run("postsuper", "-d", "ALL")) == "postsuper: Deleted: 2 messages\n"

@@ -7,6 +7,7 @@
 #include "daemons/qmgr/now.h"
 #include "daemons/qmgr/queue_manager.h"
 #include "queue/recovery.h"
+#include "queue/trash.h"
 
 #include <malloc.h>
 
@@ -76,6 +77,8 @@ public:
                 manager_->changed(change);
                 if (change.operation() == ipc::QueueChange::SCAN)
                     event::spawn(scan(false));
+                if (change.operation() == ipc::QueueChange::EMPTY_TRASH)
+                    event::spawn(empty_trash());
             }
             from->answer(request, ipc::Nothing());
             break;
@@ -109,7 +112,11 @@ public:
             event::spawn(scan(false));
     }
 
-    void retire() override { manager_->retire(); }
+    void retire() override
+    {
+        stop_emptying_.request_stop();
+        manager_->retire();
+    }
     event::Task<void> drain() override { co_await manager_->drain(); }
 
 private:
@@ -122,6 +129,7 @@ private:
         }
         begun_ = true;
         event::spawn(watch_losses());
+        event::spawn(empty_trash());
         co_await scan(true);
     }
 
@@ -131,6 +139,28 @@ private:
         while (!begun_)
             co_await process_->loop.sleep(event::milliseconds(20));
         co_await manager_->settle_losses();
+    }
+
+    // On a thread of its own for as long as it takes: what lies there is in nobody's way.
+    event::Task<void> empty_trash()
+    {
+        if (std::exchange(emptying_, true)) {
+            empty_again_ = true;
+            co_return;
+        }
+        const Spool& spool = *spool_;
+        const std::stop_token stop = stop_emptying_.get_token();
+        do {
+            empty_again_ = false;
+            const auto emptied = co_await process_->pool.run([&spool, stop]() -> std::expected<void, SystemError> {
+                if (queue::trash_is_empty())
+                    return {};
+                return queue::empty_trash(spool, stop);
+            });
+            if (!emptied)
+                log::warning("{}", emptied.error().message());
+        } while (empty_again_ && !stop.stop_requested());
+        emptying_ = false;
     }
 
     event::Task<void> watch_losses()
@@ -273,6 +303,9 @@ private:
     bool all_met_ = false; // the scan at the start has ended
     bool scanning_ = false;
     bool scan_again_ = false;
+    std::stop_source stop_emptying_;
+    bool emptying_ = false;
+    bool empty_again_ = false;
 };
 
 } // namespace

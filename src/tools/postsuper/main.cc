@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "ipc/make_files.h"
 #include "queue/recovery.h"
+#include "queue/trash.h"
 #include "service/instance.h"
 #include "service/privileges.h"
 #include "service/service.h"
@@ -227,6 +228,7 @@ void operate(const Config& config, const Options& options, const queue::Spool& s
     std::optional<postsuper::Chooser> chooser;
     postsuper::Notices notices("public/" + config.get(params::queue_service_name));
     postsuper::Operations::Plan plan{.mode = options.mode, .chosen = {}, .each = {}, .changed = {}};
+    plan.trash = options.mode == Mode::perform && notices.heard();
     plan.changed = [&notices](ipc::QueueChange::Operation change, const std::string& id) {
         notices.changed(change, id);
     };
@@ -245,7 +247,11 @@ void operate(const Config& config, const Options& options, const queue::Spool& s
     postsuper::Operations operations(spool, std::move(plan));
     for (const auto& request : options.requests)
         perform(operations, request, options.queues);
-    notices.finish();
+    if (operations.trash_filled())
+        notices.trash_filled();
+    if (!notices.finish() && operations.trash_filled())
+        if (const auto emptied = queue::empty_trash(spool, {}); !emptied)
+            log::warning("{}", emptied.error().message());
     summarize(options, operations.counts(), chooser ? chooser->undecided() : 0);
 }
 

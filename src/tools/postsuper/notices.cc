@@ -28,25 +28,43 @@ void Notices::changed(ipc::QueueChange::Operation operation, const std::string& 
     }
 }
 
-void Notices::tell(ipc::QueueChange& change)
+void Notices::connect()
 {
     if (!std::exchange(tried_, true))
         if (auto connected = ipc::BlockingChannel::connect(socket_))
             qmgr_.emplace(std::move(*connected));
+}
+
+bool Notices::heard()
+{
+    connect();
+    return qmgr_.has_value();
+}
+
+void Notices::tell(ipc::QueueChange& change)
+{
+    connect();
     if (qmgr_)
         qmgr_->begin(ipc::Method::queue_change, change, kUnderWay);
 }
 
-void Notices::finish()
+void Notices::trash_filled()
 {
-    for (auto& [operation, changes] : changes_)
+    changes_[ipc::QueueChange::EMPTY_TRASH].emplace_back().set_operation(ipc::QueueChange::EMPTY_TRASH);
+}
+
+bool Notices::finish()
+{
+    for (auto& [operation, changes] : changes_) // in the order of their numbers: the trash comes last
         for (auto& change : changes)
             tell(change);
     changes_.clear();
     if (!qmgr_)
-        return;
-    if (const auto told = qmgr_->finish(); !told)
+        return false;
+    const auto told = qmgr_->finish();
+    if (!told)
         log::warning("queue manager: {}: it finds the changes at its next scan", ipc::to_string(told.error()));
+    return told.has_value();
 }
 
 } // namespace facteur::postsuper

@@ -17,10 +17,15 @@ public:
     explicit Notices(std::string qmgr_socket) : socket_(std::move(qmgr_socket)) {}
 
     void changed(ipc::QueueChange::Operation operation, const std::string& id);
-    // Tells the rest, and waits until the queue manager knows all of it.
-    void finish();
+    // Somebody will hear it.
+    bool heard();
+    // The queue manager shall empty the trash, when it knows the rest.
+    void trash_filled();
+    // Tells the rest, and waits until the queue manager knows all of it. False: it does not.
+    bool finish();
 
 private:
+    void connect();
     void tell(ipc::QueueChange& change);
 
     std::string socket_;

@@ -13,7 +13,7 @@ namespace facteur::postsuper {
 
 namespace {
 
-constexpr std::size_t kFew = 100; // not worth threads
+constexpr std::size_t kFew = 100; // they are removed one by one
 
 // Damaged messages can be deleted, nothing else.
 bool suits(Operation operation, std::string_view queue)
@@ -58,10 +58,10 @@ void Operations::one(Operation operation, const std::string& id, const QueueName
                 return;
 }
 
-void Operations::all(Operation operation, const QueueNames& queues)
+// The directories change under a scan, and a moved message must not be met again: names first, then deeds.
+std::vector<Operations::Found> Operations::find_all(Operation operation, const QueueNames& queues) const
 {
-    // The directories change under the scan, and a moved message must not be met again: names first, then deeds.
-    std::vector<Remover::Message> found;
+    std::vector<Found> found;
     for (const auto queue : queues) {
         if (!suits(operation, queue))
             continue;
@@ -72,36 +72,35 @@ void Operations::all(Operation operation, const QueueNames& queues)
         if (!scanned)
             report_unless_gone(scanned.error());
     }
-    if (operation == Operation::remove && plan_.mode == Mode::perform && found.size() > kFew) {
-        remove_many(std::move(found));
-        return;
+    return found;
+}
+
+void Operations::all(Operation operation, const QueueNames& queues)
+{
+    std::vector<Found> found = find_all(operation, queues);
+    if (operation == Operation::remove && plan_.mode == Mode::perform && plan_.trash && found.size() > kFew) {
+        if (auto trash = queue::Trash::open()) // without one, each is removed
+            trash_.emplace(std::move(*trash));
+        if (trash_ && !plan_.chosen) {
+            throw_directories_away(queues);
+            found = find_all(operation, queues);
+        }
     }
     for (const auto& [id, queue] : found)
         apply(operation, id, queue, Report::none);
+    trash_filled_ |= trash_.has_value();
+    trash_.reset();
 }
 
-void Operations::remove_many(std::vector<Remover::Message> messages)
+void Operations::throw_directories_away(const QueueNames& queues)
 {
-    Remover remover(spool_);
-    for (auto& message : messages) {
-        if (plan_.chosen && !plan_.chosen(message.queue, message.id))
-            continue;
-        remover.remove(std::move(message));
-        note_removed(remover.results());
-    }
-    note_removed(remover.finish());
-}
-
-void Operations::note_removed(const Remover::Result& result)
-{
-    for (const auto& failure : result.failures)
-        report_unless_gone(failure);
-    for (const auto& [id, queue] : result.removed) {
-        ++counts_.removed;
-        changed(ipc::QueueChange::REMOVED, id);
-        if (plan_.each)
-            plan_.each(Operation::remove, queue, id);
-    }
+    for (const auto queue : queues)
+        if (suits(Operation::remove, queue))
+            for (const auto& id : trash_->take_directories(queue)) {
+                note_removed(id);
+                if (plan_.each)
+                    plan_.each(Operation::remove, queue, id);
+            }
 }
 
 bool Operations::apply(Operation operation, const std::string& id, std::string_view queue, Report report)
@@ -176,17 +175,23 @@ void Operations::changed(ipc::QueueChange::Operation change, const std::string& 
 
 bool Operations::remove(const std::string& id, std::string_view queue, Report report)
 {
-    if (const auto removed = spool_.remove(queue, id); !removed) {
-        report_unless_gone(removed.error());
+    if (const auto done = trash_ ? trash_->take(spool_, queue, id) : spool_.remove(queue, id); !done) {
+        report_unless_gone(done.error());
         return false;
     }
-    for (const auto& failure : remove_logs(spool_, id))
-        report_unless_gone(failure);
+    if (!trash_)
+        for (const auto& failure : queue::remove_logs(spool_, id))
+            report_unless_gone(failure);
     if (report == Report::each)
         log::info("{}: removed", id);
+    note_removed(id);
+    return true;
+}
+
+void Operations::note_removed(const std::string& id)
+{
     ++counts_.removed;
     changed(ipc::QueueChange::REMOVED, id);
-    return true;
 }
 
 bool Operations::expire(const std::string& id, std::string_view queue, Report report)

@@ -4,7 +4,7 @@
 
 #include "ipc/messages.pb.h"
 #include "queue/spool.h"
-#include "tools/postsuper/remover.h"
+#include "queue/trash.h"
 
 #include <functional>
 #include <optional>
@@ -30,6 +30,8 @@ public:
         std::function<void(Operation operation, std::string_view queue, const std::string& id)> each;
         // Told what the queue manager must hear. May be empty.
         std::function<void(ipc::QueueChange::Operation change, const std::string& id)> changed;
+        // Somebody will empty the trash: many messages may be put there instead of removing each.
+        bool trash = false;
     };
     explicit Operations(const queue::Spool& spool) : spool_(spool) {}
     Operations(const queue::Spool& spool, Plan plan) : spool_(spool), plan_(std::move(plan)) {}
@@ -48,15 +50,21 @@ public:
         int released = 0;
     };
     [[nodiscard]] const Counts& counts() const { return counts_; }
+    [[nodiscard]] bool trash_filled() const { return trash_filled_; }
 
 private:
     enum class Report { each, none };
+    struct Found {
+        std::string id;
+        std::string_view queue;
+    };
+    [[nodiscard]] std::vector<Found> find_all(Operation operation, const QueueNames& queues) const;
     bool apply(Operation operation, const std::string& id, std::string_view queue, Report report);
     bool perform(Operation operation, const std::string& id, std::string_view queue, Report report);
     bool rehearse(Operation operation, const std::string& id, std::string_view queue);
     bool remove(const std::string& id, std::string_view queue, Report report);
-    void remove_many(std::vector<Remover::Message> messages);
-    void note_removed(const Remover::Result& result);
+    void note_removed(const std::string& id);
+    void throw_directories_away(const QueueNames& queues);
     bool expire(const std::string& id, std::string_view queue, Report report);
     bool move(const std::string& id, std::string_view from, std::string_view to);
     bool requeue(const std::string& id, std::string_view queue, Report report);
@@ -67,6 +75,8 @@ private:
     const queue::Spool& spool_;
     Plan plan_;
     Counts counts_;
+    std::optional<queue::Trash> trash_; // while many are removed
+    bool trash_filled_ = false;
 };
 
 } // namespace facteur::postsuper

@@ -1,6 +1,7 @@
 #include "agent/bounce_log.h"
 
 #include "base/fd.h"
+#include "base/read_exactly.h"
 #include "base/text.h"
 
 #include <fcntl.h>
@@ -206,7 +207,8 @@ std::expected<void, SystemError> append_to_log(const std::string& path, const ip
 std::expected<LoggedRecipients, SystemError> read_log(const std::string& path)
 {
     constexpr std::size_t kLimit = 1u << 30;
-    auto text = read_file(path, kLimit);
+    const auto file = open_file(path, O_RDONLY);
+    const auto text = file ? read_whole(file->get(), kLimit, path) : std::unexpected(file.error());
     if (!text)
         return std::unexpected(text.error());
     return parse_log(*text);

@@ -1,4 +1,4 @@
-// Reading a known part of a file.
+// Reading files by offset.
 #pragma once
 
 #include "base/error.h"
@@ -16,5 +16,8 @@ namespace facteur {
 // The same, appended to `into`.
 [[nodiscard]] std::expected<void, SystemError> read_exactly(int fd, std::uint64_t offset, std::size_t size,
                                                             std::string_view subject, std::string& into);
+
+// All of a regular file: a read that gives less than asked has met its end. EFBIG: it is longer than `limit`.
+[[nodiscard]] std::expected<std::string, SystemError> read_whole(int fd, std::size_t limit, std::string_view subject);
 
 } // namespace facteur

@@ -233,7 +233,7 @@ TEST(Config, SettingsWithoutEffectAreSaid)
     for (const auto& each : std::to_array<Case>({
              {"biff = yes", 1},
              {"biff = no", 0},
-             {"qmgr_clog_warn_time = 300s", 1},
+             {"qmgr_daemon_timeout = 300s", 1},
              {"in_flow_delay = 0s", 0},
              {"fork_attempts = 3", 1},
              {"berkeley_db_read_buffer_size = 131072", 1},

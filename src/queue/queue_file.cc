@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -89,6 +90,17 @@ std::string encode_queue_file(std::string_view content, const Envelope& envelope
 
 std::expected<QueueFile, SystemError> QueueFile::open(const std::string& path, int flags)
 {
+    return open(path, flags, kContentOffset);
+}
+
+std::expected<QueueFile, SystemError> QueueFile::open_and_read(const std::string& path)
+{
+    constexpr std::size_t kSmall = 16384;
+    return open(path, O_RDONLY, kSmall);
+}
+
+std::expected<QueueFile, SystemError> QueueFile::open(const std::string& path, int flags, std::size_t read)
+{
     // A deferred file's modification time lies ahead, so that each reading would change its access time on the disk.
     // Only the owner may do without.
     auto fd = open_file(path, flags | O_NOFOLLOW | O_NOATIME);
@@ -105,10 +117,10 @@ std::expected<QueueFile, SystemError> QueueFile::open(const std::string& path, i
         return std::unexpected(SystemError{"open", path, EBUSY});
     if (static_cast<std::uint64_t>(status.st_size) < kContentOffset)
         return std::unexpected(SystemError{"read header of", path, EINVAL});
-    const auto bytes = read_exactly(fd->get(), 0, kContentOffset, path);
-    if (!bytes)
-        return std::unexpected(bytes.error());
-    const auto header = QueueFileHeader::parse(*bytes);
+    auto head = read_exactly(fd->get(), 0, std::min(read, static_cast<std::size_t>(status.st_size)), path);
+    if (!head)
+        return std::unexpected(head.error());
+    const auto header = QueueFileHeader::parse(*head);
     if (!header || static_cast<std::uint64_t>(status.st_size) != header->file_size())
         return std::unexpected(SystemError{"read header of", path, EINVAL});
     QueueFile file;
@@ -116,12 +128,22 @@ std::expected<QueueFile, SystemError> QueueFile::open(const std::string& path, i
     file.header_ = *header;
     file.path_ = path;
     file.modified_ = status.st_mtime;
+    file.mode_ = status.st_mode;
+    if (read > kContentOffset)
+        file.head_ = std::move(*head);
     return file;
+}
+
+std::expected<std::string, SystemError> QueueFile::part(std::uint64_t offset, std::size_t size) const
+{
+    if (offset + size <= head_.size())
+        return head_.substr(offset, size);
+    return read_exactly(fd_.get(), offset, size, path_);
 }
 
 std::expected<Envelope, SystemError> QueueFile::read_envelope() const
 {
-    const auto bytes = read_exactly(fd_.get(), header_.envelope_offset(), header_.envelope_size, path_);
+    const auto bytes = part(header_.envelope_offset(), header_.envelope_size);
     if (!bytes)
         return std::unexpected(bytes.error());
     Envelope envelope;
@@ -133,14 +155,14 @@ std::expected<Envelope, SystemError> QueueFile::read_envelope() const
 
 std::expected<std::string, SystemError> QueueFile::read_states() const
 {
-    return read_exactly(fd_.get(), header_.status_offset(), header_.recipient_count, path_);
+    return part(header_.status_offset(), header_.recipient_count);
 }
 
 std::expected<std::string, SystemError> QueueFile::read_content(std::uint64_t offset, std::size_t size) const
 {
     if (offset > header_.content_size || size > header_.content_size - offset)
         return std::unexpected(SystemError{"read content of", path_, EINVAL});
-    return read_exactly(fd_.get(), kContentOffset + offset, size, path_);
+    return part(kContentOffset + offset, size);
 }
 
 std::expected<void, SystemError> mark_recipient_done(int fd, std::uint64_t status_offset)

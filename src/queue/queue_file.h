@@ -68,6 +68,8 @@ class QueueFile {
 public:
     // EINVAL as SystemError.code: not a queue file, or shorter than its header says. EBUSY: still being written.
     static std::expected<QueueFile, SystemError> open(const std::string& path, int flags /* O_RDONLY or O_RDWR */);
+    // With one read where the file is small; then all that the other functions give is as it was now.
+    static std::expected<QueueFile, SystemError> open_and_read(const std::string& path);
 
     [[nodiscard]] const QueueFileHeader& header() const { return header_; }
     [[nodiscard]] std::expected<Envelope, SystemError> read_envelope() const;
@@ -75,12 +77,18 @@ public:
     [[nodiscard]] std::expected<std::string, SystemError> read_content(std::uint64_t offset, std::size_t size) const;
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] std::int64_t modified_seconds() const { return modified_; }
+    [[nodiscard]] unsigned mode() const { return mode_; }
 
 private:
+    static std::expected<QueueFile, SystemError> open(const std::string& path, int flags, std::size_t read);
+    [[nodiscard]] std::expected<std::string, SystemError> part(std::uint64_t offset, std::size_t size) const;
+
     UniqueFd fd_;
     QueueFileHeader header_;
     std::string path_;
     std::int64_t modified_ = 0;
+    unsigned mode_ = 0;
+    std::string head_; // of open_and_read(): the first bytes of the file
 };
 
 // Marks one recipient done; the byte is at header.status_offset() + its index.

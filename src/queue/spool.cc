@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <vector>
@@ -124,8 +125,12 @@ std::expected<void, SystemError> Spool::scan(std::string_view queue,
                 continue;
             return std::unexpected(SystemError::last("open directory", directory));
         }
-        while (const dirent* entry = ::readdir(handle.get())) {
-            const std::string name = entry->d_name;
+        // In the order in which the files lie on the disk, for those who read them.
+        std::vector<std::pair<ino_t, std::string>> names;
+        while (const dirent* entry = ::readdir(handle.get()))
+            names.emplace_back(entry->d_ino, entry->d_name);
+        std::ranges::sort(names);
+        for (const auto& [inode, name] : names) {
             const std::string file = directory + "/" + name;
             if (name == "." || name == "..")
                 continue;

@@ -450,7 +450,7 @@ int run(int argc, char** argv, std::string_view program, MakeServer make)
         return fail("chdir(\"" + queue_directory + "\"): " + errno_text(errno));
     event::Loop loop;
     set_daemon_log(&loop, *config, program);
-    event::WorkerPool pool(loop, 4);
+    event::WorkerPool pool(loop, 6);
     Process process{loop,
                     pool,
                     *config,

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 namespace facteur::qmgr {
 
 ConcurrencyWindow::ConcurrencyWindow(const TransportSettings& settings) : settings_(settings)
@@ -64,6 +66,12 @@ bool ConcurrencyWindow::failed(std::int64_t now)
         return false;
     window_ = 1;
     return settings_.failed_cohort_limit > 0 && long_enough;
+}
+
+std::string ConcurrencyWindow::describe() const
+{
+    return fmt::format("limit {} window {} success {:g} failure {:g} fail_cohorts {:g}", settings_.concurrency_limit,
+                       window_, success_, failure_, failed_cohorts_);
 }
 
 Destination::Destination(Transport& owner, std::string destination_name)

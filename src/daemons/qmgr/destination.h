@@ -57,6 +57,8 @@ public:
     bool failed(std::int64_t now);
     void reset();
     [[nodiscard]] long size() const { return window_; }
+    // For the log: "limit 20 window 5 success 0.2 failure 0 fail_cohorts 0".
+    [[nodiscard]] std::string describe() const;
 
 private:
     [[nodiscard]] double feedback(double constant, bool per_window, bool per_root) const;
@@ -76,6 +78,7 @@ struct Destination : Lane {
     ConcurrencyWindow window;
     long in_flight = 0;
     long holders = 0; // coroutines that use this object
+    std::int64_t clog_warned_seconds = 0; // since the epoch
     bool dead = false;
     std::int64_t dead_until_seconds = 0; // since the epoch; while dead
     ipc::Dsn dead_reason;

@@ -4,9 +4,7 @@
 #include "daemons/qmgr/now.h"
 #include "queue/queue_file.h"
 
-#include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -30,7 +28,7 @@ FileFacts read_facts(const queue::Spool& spool, Place place, std::string id)
     FileFacts facts;
     facts.id = std::move(id);
     facts.place = place;
-    const auto file = queue::QueueFile::open(spool.path(queue_name(place), facts.id), O_RDONLY);
+    const auto file = queue::QueueFile::open_and_read(spool.path(queue_name(place), facts.id));
     const auto envelope = file ? file->read_envelope() : std::unexpected(file.error());
     const auto states = envelope ? file->read_states() : std::unexpected(envelope.error());
     if (!states) {
@@ -38,16 +36,13 @@ FileFacts read_facts(const queue::Spool& spool, Place place, std::string id)
             facts.state = FileFacts::State::corrupt;
         return facts;
     }
-    struct stat status{};
-    if (::fstat(file->fd(), &status) != 0)
-        return facts;
     facts.state = FileFacts::State::present;
     facts.sender = envelope->sender();
     facts.arrival_seconds = envelope->arrival_seconds();
     facts.size = file->header().content_size;
     facts.next_try_seconds = file->modified_seconds();
-    facts.expire_now = (status.st_mode & queue::kExpiredMode) != 0 || envelope->expired_by_admin();
-    facts.fresh = now_seconds() - status.st_mtime < kSettling;
+    facts.expire_now = (file->mode() & queue::kExpiredMode) != 0 || envelope->expired_by_admin();
+    facts.fresh = now_seconds() - file->modified_seconds() < kSettling;
     if (place == Place::active || place == Place::incoming) // the lock ends with this descriptor
         facts.busy = ::flock(file->fd(), LOCK_EX | LOCK_NB) != 0;
     const auto reasons = place == Place::deferred ? deferral_reasons(spool, facts.id) : agent::Reasons{};

@@ -19,7 +19,7 @@ using queue::Spool;
 
 constexpr int kLargeBlock = 1 << 20;       // goes back to the system as soon as it is free
 constexpr std::size_t kScanBatch = 500;    // files that a worker reads at once
-constexpr int kReadAtOnce = 2;             // batches; the pool has other work as well
+constexpr int kReadAtOnce = 4;             // batches; the pool has other work as well
 constexpr std::size_t kKnownBatch = 20000; // known names looked at in one turn
 
 class QmgrServer final : public service::Server {

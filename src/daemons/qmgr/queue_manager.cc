@@ -175,7 +175,7 @@ void QueueManager::finish_scan(std::uint32_t round)
 
 std::unique_ptr<Active> QueueManager::read_file(Message& message, Place place)
 {
-    const auto file = queue::QueueFile::open(spool_.path(queue_name(place), message.id), O_RDONLY);
+    const auto file = queue::QueueFile::open_and_read(spool_.path(queue_name(place), message.id));
     if (!file)
         return nullptr;
     auto envelope = file->read_envelope();

@@ -73,6 +73,7 @@ private:
     void entry_answered(Entry entry, const ipc::DeliverReply& reply) override;
     void entry_lost(Entry entry) override;
     void entry_suspended(Entry entry, const ipc::Dsn& why) override;
+    [[nodiscard]] std::size_t active_count() const override { return active_count_; }
     void turn_ended() override;
 
     bool activate(const MessagePtr& message, std::unique_ptr<Active> prepared);
@@ -115,7 +116,6 @@ private:
     event::Task<void> empty_slot(const queue::AbandonedSlot& slot,
                                  const std::expected<std::vector<std::string>, SystemError>& orphans);
     void meet_file(const std::string& id);
-    [[nodiscard]] std::size_t active_count() const { return active_count_; }
 
     event::Loop& loop_;
     event::WorkerPool& pool_;

@@ -1,6 +1,7 @@
 #include "daemons/qmgr/scheduler.h"
 
 #include "base/log.h"
+#include "daemons/qmgr/clog_warning.h"
 #include "daemons/qmgr/job_queue.h"
 #include "daemons/qmgr/now.h"
 #include "ipc/flags.h"
@@ -41,6 +42,19 @@ void Scheduler::enqueue(Transport& transport, const std::string& destination_nam
     const Priority priority = entry.message->active ? entry.message->active->priority : Priority::normal;
     transport.jobs->push(destination, std::move(entry), priority, now_microseconds() / 1000);
     update(destination);
+    warn_of_clog(destination);
+}
+
+void Scheduler::warn_of_clog(Destination& destination)
+{
+    if (settings_.clog_warning.count() == 0 ||
+        now_seconds() < destination.clog_warned_seconds + settings_.clog_warning.count())
+        return;
+    const auto lines = clog_warning(destination, owner_.active_count(), settings_.active_limit);
+    for (const auto& line : lines)
+        log::warning("{}", line);
+    if (!lines.empty())
+        destination.clog_warned_seconds = now_seconds();
 }
 
 // Whether a delivery to the destination may begin now.
@@ -181,11 +195,14 @@ void Scheduler::pause(Transport& transport)
 
 void Scheduler::account(Destination& destination, const ipc::DeliverReply& reply)
 {
-    if (!reply.hop_failed()) {
+    bool dies = false;
+    if (!reply.hop_failed())
         destination.window.succeeded();
-        return;
-    }
-    if (!destination.dead && destination.window.failed(now_microseconds() / 1000))
+    else
+        dies = !destination.dead && destination.window.failed(now_microseconds() / 1000);
+    if (settings_.log_feedback)
+        log::info("{}: queue {}: {}", destination.transport.name, destination.name, destination.window.describe());
+    if (dies)
         bury(destination, reply.hop_status());
 }
 

@@ -28,6 +28,7 @@ public:
         virtual void entry_lost(Entry entry) = 0; // no answer: the states in the file tell what was done
         // The destination is dead: defer these recipients without an attempt.
         virtual void entry_suspended(Entry entry, const ipc::Dsn& why) = 0;
+        [[nodiscard]] virtual std::size_t active_count() const = 0;
     };
 
     Scheduler(event::Loop& loop, const config::Config& config, const Settings& settings, Owner& owner);
@@ -51,6 +52,7 @@ private:
     void account(Destination& destination, const ipc::DeliverReply& reply);
     void bury(Destination& destination, const ipc::Dsn& why);
     void bury(Transport& transport, const ipc::Dsn& why);
+    void warn_of_clog(Destination& destination);
     void suspend_waiting(Destination& destination, const ipc::Dsn& why);
     void forget_if_idle(Destination& destination);
     [[nodiscard]] ipc::DeliverRequest make_request(const Destination& destination, const Entry& entry) const;

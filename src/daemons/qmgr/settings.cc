@@ -55,6 +55,8 @@ Settings read_settings(const config::Config& config)
 {
     Settings settings;
     settings.active_limit = static_cast<std::size_t>(config.get(params::qmgr_message_active_limit));
+    settings.clog_warning = whole(config.get(params::qmgr_clog_warn_time));
+    settings.log_feedback = config.get(params::destination_concurrency_feedback_debug);
     settings.minimal_backoff = whole(config.get(params::minimal_backoff_time));
     // Set the wrong way round, the shorter one rules nothing: the least wait is a promise to the destination.
     settings.maximal_backoff = std::max(settings.minimal_backoff, whole(config.get(params::maximal_backoff_time)));

@@ -21,6 +21,8 @@ struct Settings {
     seconds queue_lifetime{432000};
     seconds bounce_lifetime{432000};
     seconds queue_run_delay{300};
+    seconds clog_warning{300}; // between warnings of one destination; 0: none
+    bool log_feedback = false;
     milliseconds transport_retry{60000};
     std::set<std::string> defer_transports;
     std::string hash_queue_names;

@@ -2,6 +2,8 @@
 
 #include "ipc/flags.h"
 
+#include <optional>
+
 namespace facteur::ipc {
 
 namespace {
@@ -75,6 +77,13 @@ event::Task<std::expected<std::string, IpcError>> RewriteClient::rewrite(std::st
     co_return std::move(*reply.mutable_address());
 }
 
+// One that is under way, for those who ask the same.
+struct RewriteClient::Question {
+    explicit Question(event::Loop& loop) : answered(loop) {}
+    event::Condition answered;
+    std::optional<std::expected<ResolveReply, IpcError>> answer;
+};
+
 event::Task<std::expected<ResolveReply, IpcError>> RewriteClient::resolve(std::string sender, std::string address,
                                                                           Purpose purpose)
 {
@@ -83,6 +92,15 @@ event::Task<std::expected<ResolveReply, IpcError>> RewriteClient::resolve(std::s
     if (!key.empty())
         if (const std::string* known = cache_.get(key, loop_.now()); known && reply.ParseFromString(*known))
             co_return std::move(reply);
+    const auto question = std::make_shared<Question>(loop_);
+    if (!key.empty())
+        if (const auto [same, is_new] = open_.try_emplace(key, question); !is_new) {
+            const std::shared_ptr<Question> asked = same->second;
+            while (!asked->answer)
+                co_await asked->answered.wait();
+            auto answer = *asked->answer;
+            co_return std::move(answer);
+        }
 
     ResolveRequest request;
     request.set_sender(std::move(sender));
@@ -90,11 +108,20 @@ event::Task<std::expected<ResolveReply, IpcError>> RewriteClient::resolve(std::s
     request.set_verify(purpose == Purpose::verify);
     reply.Clear();
     const auto answered = co_await client_.call(Method::resolve, request, reply);
-    if (!answered)
-        co_return std::unexpected(answered.error());
-    if (!key.empty() && (reply.flags() & resolve_flag::failed) == 0)
-        cache_.put(std::move(key), reply.SerializeAsString(), loop_.now());
-    co_return std::move(reply);
+    std::expected<ResolveReply, IpcError> answer;
+    if (answered)
+        answer = std::move(reply);
+    else
+        answer = std::unexpected(answered.error());
+    if (question->answered.anyone_waits()) {
+        question->answer = answer;
+        question->answered.notify_all();
+    }
+    if (!key.empty())
+        open_.erase(key);
+    if (!key.empty() && answer && (answer->flags() & resolve_flag::failed) == 0)
+        cache_.put(std::move(key), answer->SerializeAsString(), loop_.now());
+    co_return std::move(answer);
 }
 
 } // namespace facteur::ipc

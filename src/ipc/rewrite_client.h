@@ -1,6 +1,8 @@
 // Asking trivial-rewrite(8), behind a small cache: a busy session asks about the same few addresses again and again.
 //
 // Answers live for five seconds, so that a change of tables is seen soon. Answers that say "try later" are not kept.
+// What is being asked is not asked twice: a caller that knows its questions early may ask them all and use the answers
+// later.
 #pragma once
 
 #include "ipc/client.h"
@@ -8,6 +10,7 @@
 
 #include <expected>
 #include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -53,9 +56,12 @@ public:
                                                                Purpose purpose = Purpose::deliver);
 
 private:
+    struct Question;
+
     event::Loop& loop_;
     Client client_;
     AnswerCache cache_;
+    std::unordered_map<std::string, std::shared_ptr<Question>> open_; // by cache key
 };
 
 } // namespace facteur::ipc

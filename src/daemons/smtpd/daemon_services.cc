@@ -45,6 +45,20 @@ event::Task<std::expected<ipc::ResolveReply, ipc::IpcError>> DaemonServices::res
     co_return std::move(answer);
 }
 
+namespace {
+
+event::Task<void> ask_early(ipc::RewriteClient& rewrite, std::string sender, std::string address)
+{
+    (void)co_await rewrite.resolve(std::move(sender), std::move(address)); // whoever needs the answer asks again
+}
+
+} // namespace
+
+void DaemonServices::will_resolve(std::string sender, std::string address)
+{
+    event::spawn(ask_early(rewrite_, std::move(sender), std::move(address)));
+}
+
 event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> DaemonServices::submit(const ipc::SubmitRequest& request,
                                                                                    std::string_view content)
 {

@@ -18,6 +18,7 @@ public:
     event::Task<std::expected<std::string, ipc::IpcError>> rewrite(std::string context, std::string address) override;
     event::Task<std::expected<ipc::ResolveReply, ipc::IpcError>> resolve(std::string sender,
                                                                          std::string address) override;
+    void will_resolve(std::string sender, std::string address) override;
     event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit(const ipc::SubmitRequest& request,
                                                                        std::string_view content) override;
     event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit_chunk(const ipc::SubmitChunk& chunk,

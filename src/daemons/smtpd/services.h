@@ -23,6 +23,8 @@ public:
                                                                            std::string address) = 0;
     virtual event::Task<std::expected<ipc::ResolveReply, ipc::IpcError>> resolve(std::string sender,
                                                                                  std::string address) = 0;
+    // resolve() will soon be asked this. A service that answers from afar can begin now.
+    virtual void will_resolve(std::string /* sender */, std::string /* address */) {}
 
     // Mail for cleanup. The content arguments must stay until the task ends.
     virtual event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit(const ipc::SubmitRequest& request,

@@ -5,6 +5,7 @@
 #include "daemons/smtpd/intake.h"
 #include "daemons/smtpd/reject_footer.h"
 #include "daemons/smtpd/verbs.h"
+#include "smtp/path.h"
 #include "smtp/reply.h"
 
 #include <sys/socket.h>
@@ -132,6 +133,7 @@ void Session::reset_transaction()
     facts.actions = {};
     facts.forwarded = {};
     content_bytes_ = 0;
+    ahead_ = 0;
 }
 
 void Session::log_client()
@@ -190,6 +192,30 @@ event::Task<std::string_view> Session::content()
 void Session::consume(std::size_t count)
 {
     stream_->consume(count);
+}
+
+void Session::look_ahead()
+{
+    if (ahead_ > 0) {
+        --ahead_;
+        return;
+    }
+    constexpr std::size_t kMost = 100;
+    std::string_view rest = stream_->buffered();
+    if (context.standalone || rest.empty())
+        return;
+    for (; ahead_ < kMost; ++ahead_) {
+        const auto end = rest.find('\n');
+        if (end == rest.npos || !text::istarts_with(rest, "RCPT TO:"))
+            return;
+        const Words words = smtp::split_command(rest.substr(0, end));
+        rest.remove_prefix(end + 1);
+        const auto address = words.size() < 3 || words[2].malformed
+                                 ? std::nullopt
+                                 : smtp::parse_path(words[2].text, settings().path_syntax);
+        if (address && smtp::plain_address(*address))
+            context.services->will_resolve(facts.sender.value_or(""), *address);
+    }
 }
 
 // One line; of one that is too long, its beginning. Nothing when the client is gone.

@@ -67,6 +67,9 @@ public:
     void count_content(std::uint64_t bytes) { content_bytes_ = bytes; }
     [[nodiscard]] bool broken() const { return broken_.has_value(); }
 
+    // At a RCPT: of the recipients that a pipelining client has sent with it, all are asked about at once.
+    void look_ahead();
+
     void log_client(); // "ID: client=..."
 
 private:
@@ -95,6 +98,7 @@ private:
     std::uint64_t content_bytes_ = 0;
     event::Clock::time_point request_deadline_{};
     bool bare_newline_ = false; // in the command just read
+    std::size_t ahead_ = 0;     // commands of which look_ahead() knows
     struct Count {
         std::uint32_t tried = 0, done = 0;
     };

@@ -33,6 +33,7 @@ public:
     bool rewrite_gone = false;
     std::optional<ipc::AnvilReply> counts;
     int disconnects = 0;
+    std::vector<std::string> announced;
 
     event::Task<std::expected<std::string, ipc::IpcError>> rewrite(std::string, std::string address) override
     {
@@ -60,6 +61,8 @@ public:
                                                      : flag::other);
         co_return std::move(reply);
     }
+
+    void will_resolve(std::string sender, std::string address) override { announced.push_back(sender + " " + address); }
 
     event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit(const ipc::SubmitRequest& request,
                                                                        std::string_view bytes) override
@@ -214,6 +217,21 @@ TEST_F(SessionTest, AcceptsAMessageInAPipelinedBatch)
     EXPECT_TRUE(logged("connect from localhost[127.0.0.1]"));
     EXPECT_TRUE(logged(request.queue_id() + ": client=localhost[127.0.0.1]"));
     EXPECT_TRUE(logged("disconnect from localhost[127.0.0.1] ehlo=1 mail=1 rcpt=1/2 data=1 quit=1 commands=5/6"));
+}
+
+TEST_F(SessionTest, AsksAboutPipelinedRecipientsAtOnce)
+{
+    std::string batch = "RCPT TO:<u0@y.example>\r\nRCPT TO:<u1@y.example>\r\nrcpt to:<u2@z.example> NOTIFY=NEVER\r\n"
+                        "RCPT TO:<>\r\nRCPT TO:<u3@y.example>\r\nRSET\r\nRCPT TO:<u4@y.example>\r\n";
+    play("", {kGreeting,
+              kEhlo,
+              {"MAIL FROM:<a@b.example>\r\n", "250 2.1.0 Ok\r\n"},
+              {batch, "250 2.1.5 Ok\r\n250 2.1.5 Ok\r\n250 2.1.5 Ok\r\n501 5.1.3 Bad recipient address syntax\r\n"
+                      "250 2.1.5 Ok\r\n250 2.0.0 Ok\r\n503 5.5.1 Error: need MAIL command\r\n"},
+              kQuit});
+    // The first is asked about by itself, and each of the others once.
+    EXPECT_EQ(services.announced, (std::vector<std::string>{"a@b.example u1@y.example", "a@b.example u2@z.example",
+                                                            "a@b.example u3@y.example"}));
 }
 
 TEST_F(SessionTest, PassesCleanupsVerdictOn)

@@ -150,6 +150,7 @@ event::Task<Outcome> verb::rcpt(Session& session, const Words& words)
         co_return session.refuse(
             fmt::format("450 4.7.1 Error: too many recipients from {}", session.facts.client.address));
 
+    session.look_ahead();
     std::optional<std::string> address;
     if (!words[2].malformed)
         address = co_await read_address(session, words[2], settings.path_syntax);

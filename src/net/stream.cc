@@ -119,17 +119,15 @@ event::Task<std::expected<void, StreamError>> Stream::fill(milliseconds timeout)
 
 std::expected<std::size_t, StreamError> Stream::write_some()
 {
+    constexpr std::size_t kAtOnce = 32;
+    iovec pieces[kAtOnce];
+    msghdr message{};
+    message.msg_iov = pieces;
+    message.msg_iovlen = output_.gather(pieces);
     for (;;) {
-        const ssize_t put = ::send(fd_.get(), output_.data() + written_, output_.size() - written_, MSG_NOSIGNAL);
+        const ssize_t put = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
         if (put >= 0) {
-            written_ += static_cast<std::size_t>(put);
-            if (written_ == output_.size()) {
-                written_ = 0;
-                if (output_.capacity() > kReadSize)
-                    std::string().swap(output_);
-                else
-                    output_.clear();
-            }
+            output_.written(static_cast<std::size_t>(put));
             return static_cast<std::size_t>(put);
         }
         if (errno == EINTR)
@@ -159,8 +157,6 @@ event::Task<std::expected<void, StreamError>> Stream::flush(milliseconds timeout
         if (how != event::Ready::ready)
             co_return std::unexpected(from_ready(how));
     }
-    if (output_.empty() && output_.capacity() > kKeepCapacity)
-        std::string().swap(output_);
     co_return std::expected<void, StreamError>{};
 }
 

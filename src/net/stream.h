@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "event/loop.h"
 #include "net/address.h"
+#include "net/output_queue.h"
 
 #include <expected>
 #include <memory>
@@ -48,7 +49,7 @@ public:
 
     // --- writing ---
     void queue(std::string_view bytes) { output_.append(bytes); }
-    [[nodiscard]] std::size_t queued() const { return output_.size() - written_; }
+    [[nodiscard]] std::size_t queued() const { return output_.size(); }
     // Writes everything queued.
     event::Task<std::expected<void, StreamError>> flush(milliseconds timeout);
     // Writes what is queued, then `count` bytes of a file from `offset` by sendfile(2), without copying.
@@ -76,8 +77,7 @@ private:
     event::Watch watch_;
     std::string input_;
     std::size_t consumed_ = 0;
-    std::string output_;
-    std::size_t written_ = 0;
+    OutputQueue output_;
     int errno_ = 0;
 };
 

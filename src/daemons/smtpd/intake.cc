@@ -6,6 +6,8 @@
 #include "mail/date.h"
 #include "smtp/reply.h"
 
+#include <algorithm>
+
 namespace facteur::smtpd {
 
 namespace {
@@ -90,6 +92,8 @@ std::string reply_to_submission(const ipc::SubmitReply& answer)
 std::size_t Intake::take(std::string_view bytes)
 {
     const std::size_t before = content_.size();
+    if (const std::size_t needed = before + bytes.size(); content_.capacity() < needed)
+        content_.reserve(std::max(needed, 2 * content_.capacity()));
     const std::size_t used = decoder_.decode(bytes, content_);
     size_ += content_.size() - before;
     const std::uint64_t limit = context_.settings.message_size_limit;

@@ -2,10 +2,10 @@
 
 #include "daemons/qmgr/job_queue.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 namespace facteur::qmgr {
 

@@ -77,7 +77,7 @@ struct Destination : Lane {
     std::string nexthop; // what the agent is given
     ConcurrencyWindow window;
     long in_flight = 0;
-    long holders = 0; // coroutines that use this object
+    long holders = 0;                     // coroutines that use this object
     std::int64_t clog_warned_seconds = 0; // since the epoch
     bool dead = false;
     std::int64_t dead_until_seconds = 0; // since the epoch; while dead

@@ -47,7 +47,10 @@ void Scheduler::enqueue(Transport& transport, const std::string& destination_nam
 
 void Scheduler::warn_of_clog(Destination& destination)
 {
-    if (settings_.clog_warning.count() == 0 ||
+    // What the retry service has to put off is no destination that anybody could speed up.
+    const std::string& transport = destination.transport.name;
+    if (settings_.clog_warning.count() == 0 || transport == settings_.retry_transport ||
+        transport == settings_.error_transport ||
         now_seconds() < destination.clog_warned_seconds + settings_.clog_warning.count())
         return;
     const auto lines = clog_warning(destination, owner_.active_count(), settings_.active_limit);

@@ -182,6 +182,7 @@ function(facteur_program name destination)
     install(TARGETS ${name} RUNTIME DESTINATION ${destination})
   endif()
   facteur_add_tests(${part})
+  facteur_add_measurements(${part})
 endfunction()
 
 function(facteur_daemon name)

@@ -30,9 +30,10 @@ class Threads:
 class Load(Threads):
     """Threads that send one message after the other until told to stop; every lost conversation is begun anew."""
 
-    def __init__(self, port, recipient, threads=8, size=2000):
+    def __init__(self, port, recipient, threads=8, size=2000, pause=0.0):
+        """`pause`: seconds that each thread waits after a message, where the load must not outgrow what the test's sink takes."""
         super().__init__()
-        self.port, self.recipient, self.size = port, recipient, size
+        self.port, self.recipient, self.size, self.pause = port, recipient, size, pause
         self.accepted, self.refused, self.broken = set(), 0, 0
         self.threads = [threading.Thread(target=self.work, args=(n,), daemon=True) for n in range(threads)]
 
@@ -45,6 +46,7 @@ class Load(Threads):
                     while not self.stopping.is_set():
                         number += 1
                         self.one(client, f"{worker}.{number}")
+                        self.stopping.wait(self.pause)
             except (OSError, AssertionError):
                 self.broken += 1
                 time.sleep(0.05)

@@ -155,12 +155,12 @@ def test_power_failures_under_load(relaying):
     rng = random.Random(4)
     mta, server = relaying(answers={"RCPT": "451 4.3.0 busy"})
     hurt = 0
-    with Load(mta.port, "far@else.example") as load:
+    with Load(mta.port, "far@else.example", pause=0.02) as load:
         # Files tell their arrival in whole seconds, so a round may find none of which it is sure that no flush met it.
         for number in range(12):
             if number >= 4 and hurt > 0:
                 break
-            time.sleep(1 + rng.random())
+            time.sleep(2.2 + rng.random())
             mta.kill_leftovers()
             assert eventually(lambda: mta.processes() == [], 15)
             hurt += lose_unflushed(mta.spool, rng)

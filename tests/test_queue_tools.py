@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from load import Load
 from mta import PORTS, eventually
 
 
@@ -169,3 +170,21 @@ def test_an_active_message_that_is_requeued_survives_a_crash(relaying, deeds):
     assert eventually(lambda: mta.processes() == [])
     mta.start()
     assert eventually(lambda: arrived() == ["first", "second", "third"], 15), f"{arrived()}\n{mta.log()[-3000:]}"
+
+
+def test_a_flush_while_the_queue_is_read(relaying):
+    """Messages change their directory while the queue manager still reads them, and the listing too: none is left out."""
+    mta, server = relaying(answers={"RCPT": "451 4.3.0 busy"}, main={"minimal_backoff_time": "1000s"})
+    with Load(mta.port, "far@else.example") as load:
+        assert eventually(lambda: len(load.accepted) >= 6000, 60)
+    mta.kill_leftovers()
+    assert eventually(lambda: mta.processes() == [])
+    server.answers = {}
+    server.delay = 60.0
+    for _ in range(3):
+        mta.start()
+        mta.run("postqueue", "-f")
+        for _ in range(5):
+            assert len({message["queue_id"] for message in mta.queue()}) >= len(load.accepted)
+        mta.kill_leftovers()
+        assert eventually(lambda: mta.processes() == [])

@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "daemons/showq/file_entry.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace facteur::showq {
@@ -13,8 +15,9 @@ constexpr event::milliseconds kPatience{20'000}; // then the files tell, slowly 
 
 // A message can move while it is listed: active mail may be deferred by now and the other way around.
 constexpr std::string_view kUnknownToQueueManager[] = {queue::kMaildrop, queue::kIncoming, queue::kHold};
-constexpr std::string_view kAllQueues[] = {queue::kMaildrop, queue::kActive, queue::kIncoming, queue::kDeferred,
-                                           queue::kHold};
+// Active mail once more at the end: a flush takes deferred mail there while the directories are read.
+constexpr std::string_view kAllQueues[] = {queue::kMaildrop, queue::kActive, queue::kIncoming,
+                                           queue::kDeferred, queue::kHold,   queue::kActive};
 } // namespace
 
 // A page on its way.
@@ -164,16 +167,29 @@ void Listing::gather_files()
         std::ranges::for_each(kAllQueues, gather);
 }
 
+// Where the file is now; false: it is gone, or in a queue that was not asked for.
+bool Listing::follow(File& file) const
+{
+    if (::access(file.path.c_str(), F_OK) == 0)
+        return true;
+    const auto queue = context_.spool.find(file.id);
+    if (!queue || !wanted(*queue))
+        return false;
+    file.queue = *queue;
+    file.path = context_.spool.path(*queue, file.id);
+    return true;
+}
+
 event::Task<std::string> Listing::next_of_files()
 {
     if (!gathered_)
         gather_files();
     ipc::ListPageWriter page;
     for (std::size_t read = 0; !files_.empty() && read < kFilesPerChunk; ++read) {
-        const File file = std::move(files_.front());
+        File file = std::move(files_.front());
         files_.pop_front();
         // A message that was renamed during the scan shows once.
-        if (!seen_.insert(file.id))
+        if (!seen_.insert(file.id) || !follow(file))
             continue;
         facts_.about(file.queue, file.id);
         const bool wanted = co_await chosen();

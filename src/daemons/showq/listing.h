@@ -60,6 +60,7 @@ private:
     [[nodiscard]] bool wanted(std::string_view queue) const;
     bool note_seen(std::string_view page);
     void gather_files();
+    [[nodiscard]] bool follow(File& file) const;
     event::Task<bool> chosen();
     event::Task<void> resolve_transports();
     event::Task<std::string> chosen_of(std::string page);

@@ -2,13 +2,13 @@
 
 #include "queue/journal_format.h"
 
+#include "base/directory.h"
 #include "base/read_exactly.h"
 #include "base/text.h"
 #include "queue/checksum.h"
 #include "queue/journal.h"
 #include "queue/outcomes.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <time.h>
@@ -46,13 +46,9 @@ struct MarkLayout {
 std::vector<std::string> names_in(const std::string& directory)
 {
     std::vector<std::string> names;
-    DIR* const handle = ::opendir(directory.c_str());
-    if (!handle)
-        return names;
-    while (const dirent* entry = ::readdir(handle))
-        if (entry->d_name[0] != '.')
-            names.emplace_back(entry->d_name);
-    ::closedir(handle);
+    for (auto& entry : read_directory(directory).value_or(std::vector<DirectoryEntry>()))
+        if (!entry.name.starts_with('.'))
+            names.push_back(std::move(entry.name));
     std::ranges::sort(names);
     return names;
 }

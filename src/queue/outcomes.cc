@@ -1,11 +1,11 @@
 #include "queue/outcomes.h"
 
+#include "base/directory.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "queue/journal.h"
 #include "queue/queue_id.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -13,17 +13,12 @@
 
 #include <cerrno>
 #include <charconv>
-#include <memory>
 
 namespace facteur::queue {
 
 namespace {
 
 constexpr std::size_t kMaxLog = 64 << 20;
-
-struct CloseDirectory {
-    void operator()(DIR* directory) const { ::closedir(directory); }
-};
 
 std::string directory_prefix()
 {
@@ -34,15 +29,15 @@ std::expected<std::vector<std::string>, SystemError> list_logs()
 {
     std::vector<std::string> paths;
     const std::string directory(kJournalDirectory);
-    const std::unique_ptr<DIR, CloseDirectory> handle(::opendir(directory.c_str()));
-    if (!handle) {
-        if (errno == ENOENT)
+    const auto entries = read_directory(directory);
+    if (!entries) {
+        if (entries.error().code == ENOENT)
             return paths;
-        return std::unexpected(SystemError::last("open directory", directory));
+        return std::unexpected(entries.error());
     }
-    while (const dirent* entry = ::readdir(handle.get()))
-        if (std::string_view(entry->d_name).starts_with(kOutcomeLogs))
-            paths.push_back(directory_prefix() + entry->d_name);
+    for (const auto& entry : *entries)
+        if (entry.name.starts_with(kOutcomeLogs))
+            paths.push_back(directory_prefix() + entry.name);
     return paths;
 }
 

@@ -1,15 +1,14 @@
 #include "queue/spool.h"
 
+#include "base/directory.h"
 #include "base/text.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <vector>
 
 namespace facteur::queue {
@@ -35,10 +34,6 @@ void make_parents(const std::string& path)
     for (std::size_t slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1))
         ::mkdir(path.substr(0, slash).c_str(), 0700);
 }
-
-struct CloseDirectory {
-    void operator()(DIR* directory) const { ::closedir(directory); }
-};
 
 } // namespace
 
@@ -119,21 +114,16 @@ std::expected<void, SystemError> Spool::scan(std::string_view queue,
     while (!directories.empty()) {
         const std::string directory = std::move(directories.back());
         directories.pop_back();
-        const std::unique_ptr<DIR, CloseDirectory> handle(::opendir(directory.c_str()));
-        if (!handle) {
-            if (errno == ENOENT && directory != queue)
+        auto entries = read_directory(directory);
+        if (!entries) {
+            if (entries.error().code == ENOENT && directory != queue)
                 continue;
-            return std::unexpected(SystemError::last("open directory", directory));
+            return std::unexpected(std::move(entries.error()));
         }
         // In the order in which the files lie on the disk, for those who read them.
-        std::vector<std::pair<ino_t, std::string>> names;
-        while (const dirent* entry = ::readdir(handle.get()))
-            names.emplace_back(entry->d_ino, entry->d_name);
-        std::ranges::sort(names);
-        for (const auto& [inode, name] : names) {
+        std::ranges::sort(*entries, {}, &DirectoryEntry::inode);
+        for (const auto& [inode, name, is_directory] : *entries) {
             const std::string file = directory + "/" + name;
-            if (name == "." || name == "..")
-                continue;
             if (name.size() == 1) {
                 directories.push_back(file);
                 continue;

@@ -1,8 +1,8 @@
 #include "queue/trash.h"
 
+#include "base/directory.h"
 #include "queue/journal.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -11,7 +11,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <memory>
 #include <optional>
 #include <unordered_set>
 
@@ -19,60 +18,59 @@ namespace facteur::queue {
 
 namespace {
 
-using Logs = std::array<std::optional<std::unordered_set<std::string>>, kLogQueues.size()>;
-
 std::string trash_directory()
 {
     return std::string(kJournalDirectory) + "/trash";
 }
 
-struct CloseDirectory {
-    void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-// Names but for "." and "..", and whether each is a directory. Nothing when it cannot be read.
-std::vector<std::pair<std::string, bool>> entries(const std::string& directory)
+// Nothing of one that cannot be read.
+std::vector<DirectoryEntry> entries(const std::string& directory)
 {
-    std::vector<std::pair<std::string, bool>> found;
-    const std::unique_ptr<DIR, CloseDirectory> handle(::opendir(directory.c_str()));
-    while (const dirent* entry = handle ? ::readdir(handle.get()) : nullptr) {
-        std::string name = entry->d_name;
-        if (name == "." || name == "..")
-            continue;
-        bool is_directory = entry->d_type == DT_DIR;
-        if (struct stat status{}; entry->d_type == DT_UNKNOWN)
-            is_directory = ::lstat((directory + "/" + name).c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-        found.emplace_back(std::move(name), is_directory);
+    return read_directory(directory).value_or(std::vector<DirectoryEntry>());
+}
+
+std::expected<void, SystemError> remove_if_there(const Spool& spool, std::string_view queue, const std::string& id)
+{
+    auto removed = spool.remove(queue, id);
+    if (!removed && removed.error().code == ENOENT)
+        return {};
+    return removed;
+}
+
+// One of kLogQueues, with the messages that have a log there unless they are many.
+class Logs {
+public:
+    Logs(const Spool& spool, std::string_view queue) : queue_(queue)
+    {
+        constexpr std::size_t kFew = 10000;
+        std::unordered_set<std::string> names;
+        const auto read = spool.scan(queue, [&names](const std::string& id, const std::string&) {
+            names.insert(id);
+            return names.size() <= kFew;
+        });
+        if (read && names.size() <= kFew)
+            names_ = std::move(names);
     }
-    return found;
-}
+    [[nodiscard]] std::string_view queue() const { return queue_; }
+    [[nodiscard]] bool may_have(const std::string& id) const { return !names_ || names_->contains(id); }
 
-// The messages that have a log; nothing when they are many.
-std::optional<std::unordered_set<std::string>> few_names(const Spool& spool, std::string_view queue)
-{
-    constexpr std::size_t kFew = 10000;
-    std::unordered_set<std::string> names;
-    const auto read = spool.scan(queue, [&names](const std::string& id, const std::string&) {
-        names.insert(id);
-        return names.size() <= kFew;
-    });
-    if (!read || names.size() > kFew)
-        return std::nullopt;
-    return names;
-}
+private:
+    std::string_view queue_;
+    std::optional<std::unordered_set<std::string>> names_;
+};
 
 // Empties a directory of the trash and removes it.
 class Emptying {
 public:
     Emptying(const Spool& spool, const std::stop_token& stop) : spool_(spool), stop_(stop)
     {
-        for (std::size_t i = 0; i < kLogQueues.size(); ++i)
-            logs_[i] = few_names(spool, kLogQueues[i]);
+        for (const auto queue : kLogQueues)
+            logs_.emplace_back(spool, queue);
     }
 
     void empty(const std::string& directory)
     {
-        for (const auto& [name, is_directory] : entries(directory)) {
+        for (const auto& [inode, name, is_directory] : entries(directory)) {
             if (stop_.stop_requested())
                 return;
             const std::string path = directory + "/" + name;
@@ -94,9 +92,9 @@ public:
 private:
     void remove_known_logs(const std::string& id)
     {
-        for (std::size_t i = 0; i < kLogQueues.size(); ++i)
-            if (!logs_[i] || logs_[i]->contains(id))
-                if (const auto removed = spool_.remove(kLogQueues[i], id); !removed && removed.error().code != ENOENT)
+        for (const auto& logs : logs_)
+            if (logs.may_have(id))
+                if (const auto removed = remove_if_there(spool_, logs.queue(), id); !removed)
                     failure_ = failure_.value_or(removed.error());
     }
     void note(int result, const std::string& path)
@@ -107,7 +105,7 @@ private:
 
     const Spool& spool_;
     const std::stop_token& stop_;
-    Logs logs_;
+    std::vector<Logs> logs_;
     std::optional<SystemError> failure_;
 };
 
@@ -134,7 +132,7 @@ std::expected<Trash, SystemError> Trash::open()
 std::vector<std::string> Trash::take_directories(std::string_view queue)
 {
     std::vector<std::string> ids;
-    for (const auto& [name, is_directory] : entries(std::string(queue))) {
+    for (const auto& [inode, name, is_directory] : entries(std::string(queue))) {
         struct stat status{};
         const std::string hashed = fmt::format("{}/{}", queue, name);
         if (!is_directory || name.size() != 1 || ::lstat(hashed.c_str(), &status) != 0)
@@ -154,7 +152,7 @@ std::vector<std::string> Trash::take_directories(std::string_view queue)
 
 void Trash::list(const std::string& directory, const std::string& origin, std::vector<std::string>& ids)
 {
-    for (auto& [name, is_directory] : entries(directory)) {
+    for (auto& [inode, name, is_directory] : entries(directory)) {
         const std::string path = directory + "/" + name;
         if (is_directory && name.size() == 1)
             list(path, origin, ids);
@@ -182,7 +180,7 @@ std::expected<void, SystemError> empty_trash(const Spool& spool, const std::stop
 {
     const std::string parent = trash_directory();
     Emptying emptying(spool, stop);
-    for (const auto& [name, is_directory] : entries(parent)) {
+    for (const auto& [inode, name, is_directory] : entries(parent)) {
         const std::string path = parent + "/" + name;
         const auto lock = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (lock && ::flock(lock->get(), LOCK_EX | LOCK_NB) == 0)
@@ -197,7 +195,7 @@ std::vector<SystemError> remove_logs(const Spool& spool, const std::string& id)
 {
     std::vector<SystemError> failures;
     for (const auto log : kLogQueues)
-        if (const auto removed = spool.remove(log, id); !removed && removed.error().code != ENOENT)
+        if (const auto removed = remove_if_there(spool, log, id); !removed)
             failures.push_back(removed.error());
     return failures;
 }

@@ -323,7 +323,7 @@ void QueueManager::changed(const ipc::QueueChange& change)
         make_files();
         return;
     }
-    if (change.operation() == Change::FLUSH_ALL || change.operation() == Change::FLUSH_SITE) {
+    if (change.operation() == Change::FLUSH_ALL) {
         flush_all();
         return;
     }

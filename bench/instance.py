@@ -41,8 +41,9 @@ def free_port(address="127.0.0.1"):
 class Instance:
     """`stage` is None for Debian's Postfix, else the directory that cmake --install filled."""
 
-    def __init__(self, stage, work_directory, main_cf):
-        self.stage = stage
+    def __init__(self, stage, work_directory, main_cf, at_end=None):
+        """`at_end`: an ExitStack that removes its tree; without one it goes when the instance stops."""
+        self.stage, self.at_end = stage, at_end
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=work_directory))
         self.root.chmod(0o755)
         self.sbin = f"{stage}/sbin" if stage else "/usr/sbin"
@@ -93,7 +94,11 @@ class Instance:
 
     def __exit__(self, *exception):
         self.command("postfix", "-c", f"{self.root}/etc", "stop")
-        if not os.environ.get("BENCH_KEEP"):
+        if os.environ.get("BENCH_KEEP"):
+            return
+        if self.at_end:
+            self.at_end.callback(shutil.rmtree, self.root, ignore_errors=True)
+        else:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def master_pid(self):

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "base/fd.h"
 #include "queue/content.h"
 
 #include <sys/types.h>
@@ -59,9 +60,17 @@ using MailboxResult = std::expected<void, MailboxFailure>;
 // those may create files there. The message is always written by the owner.
 MailboxResult append_to_mailbox(const std::string& path, const MailboxMessage& message, const MailboxRules& rules,
                                 MailboxOwner owner, std::optional<MailboxOwner> spool = {});
+// A message in its place that is not flushed yet.
+struct MaildirFile {
+    UniqueFd fd;
+    dev_t device;
+    std::string path;
+};
 // `directory` ends in '/'; it and tmp, new, cur are made when missing.
-MailboxResult write_to_maildir(const std::string& directory, const MailboxMessage& message, const MailboxRules& rules,
-                               MailboxOwner owner);
+std::expected<MaildirFile, MailboxFailure> write_to_maildir(const std::string& directory, const MailboxMessage& message,
+                                                            const MailboxRules& rules, MailboxOwner owner);
+// Removes it again, because its flush failed with `code`.
+MailboxFailure take_back(const MaildirFile& file, MailboxOwner owner, int code);
 
 // errno as a delivery status: 4.2.0 try again, 4.3.0 disk full, 5.2.2 over quota, else `otherwise`.
 std::string mailbox_status(int code, std::string_view otherwise);

@@ -140,6 +140,18 @@ TEST_F(MailboxTest, MaildirKeepsNothingOfAFailure)
     EXPECT_TRUE(fs::is_empty(directory + "new"));
 }
 
+TEST_F(MailboxTest, MaildirGivesBackWhatCouldNotBeFlushed)
+{
+    const std::string directory = folder_ + "/u/";
+    const auto file = write_to_maildir(directory, message_, rules_, owner_);
+    ASSERT_TRUE(file);
+    EXPECT_EQ(fs::path(file->path).parent_path(), folder_ + "/u/new");
+    const MailboxFailure failure = take_back(*file, owner_, EIO);
+    EXPECT_EQ(failure.status, "5.3.0");
+    EXPECT_TRUE(failure.unix_error);
+    EXPECT_TRUE(fs::is_empty(directory + "new"));
+}
+
 TEST_F(MailboxTest, ThreadsActAsDifferentUsers)
 {
     if (::getuid() != 0)

@@ -10,8 +10,10 @@ namespace {
 
 namespace params = config::params;
 
-// Each thread waits for one flush; the file system flushes for many of them at once.
+// A mailbox file is flushed by the thread that wrote it, and the disk flushes for many of them at once; writing alone
+// is done before another thread has woken.
 constexpr unsigned kThreads = 24;
+constexpr unsigned kEagerThreads = 2;
 
 std::string host_name()
 {
@@ -25,7 +27,7 @@ std::string host_name()
 
 MailboxWriter::MailboxWriter(event::Loop& loop, MailboxRules rules, const config::Config& config)
     : loop_(loop), rules_(std::move(rules)), attempts_(std::max(config.get(params::deliver_lock_attempts), 1L)),
-      delay_(config.get(params::deliver_lock_delay)), pool_(loop, kThreads)
+      delay_(config.get(params::deliver_lock_delay)), pool_(loop, kThreads, kEagerThreads), flushes_(loop, pool_)
 {
 }
 
@@ -68,12 +70,21 @@ event::Task<MailboxResult> MailboxWriter::append(std::string path, MailboxMessag
 
 event::Task<MailboxResult> MailboxWriter::maildir(std::string directory, MailboxMessage message, MailboxOwner owner)
 {
-    MailboxResult result = co_await pool_.run([&] { return write_to_maildir(directory, message, rules_, owner); });
-    if (!result && result.error().code == EACCES) {
-        log::warning("maildir access problem for UID/GID={}/{}: {}", owner.uid, owner.gid, result.error().reason);
-        log::warning("perhaps you need to create the maildirs in advance");
+    const auto written = co_await pool_.run([&] { return write_to_maildir(directory, message, rules_, owner); });
+    if (!written) {
+        const MailboxFailure& failure = written.error();
+        if (failure.code == EACCES) {
+            log::warning("maildir access problem for UID/GID={}/{}: {}", owner.uid, owner.gid, failure.reason);
+            log::warning("perhaps you need to create the maildirs in advance");
+        }
+        co_return std::unexpected(failure);
     }
-    co_return result;
+    const int code = co_await flushes_.flush(written->fd.get(), written->device);
+    if (code != 0) {
+        MailboxFailure failure = co_await pool_.run([&] { return take_back(*written, owner, code); });
+        co_return std::unexpected(std::move(failure));
+    }
+    co_return MailboxResult{};
 }
 
 std::expected<MailboxRules, std::string>

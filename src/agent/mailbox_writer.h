@@ -2,6 +2,7 @@
 // waits its turn where a mailbox file is locked.
 #pragma once
 
+#include "agent/flush_group.h"
 #include "agent/mailbox.h"
 #include "config/config.h"
 #include "event/pool.h"
@@ -36,6 +37,7 @@ private:
     event::milliseconds delay_;
     std::map<std::string, std::unique_ptr<Turn>> turns_;
     event::WorkerPool pool_;
+    FlushGroup flushes_; // of Maildir files
 };
 
 // Limits and locks as both mailbox agents read them; a text when the configuration makes no sense.

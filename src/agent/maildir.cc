@@ -17,6 +17,14 @@ namespace {
 
 std::atomic<unsigned> deliveries{0};
 
+MailboxFailure write_failure(int code)
+{
+    return {.status = mailbox_status(code, "5.3.0"),
+            .reason = "error writing message: " + errno_text(code),
+            .unix_error = true,
+            .code = code};
+}
+
 std::unexpected<MailboxFailure> failure(int code, std::string_view what)
 {
     return std::unexpected(MailboxFailure{.status = mailbox_status(code, "4.2.0"),
@@ -51,7 +59,8 @@ public:
         path_ = path;
         return true;
     }
-    void keep() { fd_.reset(); }
+    // It stays.
+    UniqueFd release() { return std::move(fd_); }
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] const std::string& path() const { return path_; }
 
@@ -70,8 +79,8 @@ bool make_maildir(const std::string& directory)
 
 } // namespace
 
-MailboxResult write_to_maildir(const std::string& directory, const MailboxMessage& message, const MailboxRules& rules,
-                               MailboxOwner owner)
+std::expected<MaildirFile, MailboxFailure> write_to_maildir(const std::string& directory, const MailboxMessage& message,
+                                                            const MailboxRules& rules, MailboxOwner owner)
 {
     const ThreadIdentity identity(owner.uid, owner.gid);
     if (!identity.ok())
@@ -91,16 +100,10 @@ MailboxResult write_to_maildir(const std::string& directory, const MailboxMessag
     struct stat status{};
     if (::fstat(file.fd(), &status) != 0)
         return failure(errno, "fstat " + file.path());
-    const auto write_failed = [](int code) {
-        return std::unexpected(MailboxFailure{.status = mailbox_status(code, "5.3.0"),
-                                              .reason = "error writing message: " + errno_text(code),
-                                              .unix_error = true,
-                                              .code = code});
-    };
     if (rules.limit > 0 && message.head.size() + message.content.size > rules.limit)
-        return write_failed(EFBIG);
+        return std::unexpected(write_failure(EFBIG));
     if (const auto written = write_local_form(file.fd(), message, FromLines::keep, ""); !written)
-        return write_failed(written.error());
+        return std::unexpected(write_failure(written.error()));
 
     // Moved before it is flushed, so that one flush makes both its content and its place in new/ durable.
     const std::string name = fmt::format("{}new/{}.V{:x}I{:x}M{}.{}", directory, seconds, status.st_dev, status.st_ino,
@@ -109,10 +112,15 @@ MailboxResult write_to_maildir(const std::string& directory, const MailboxMessag
         if (errno != ENOENT || !make_maildir(directory) || !file.move_to(name))
             return failure(errno, fmt::format("create maildir file {}", name));
     }
-    if (::fsync(file.fd()) != 0)
-        return write_failed(errno);
-    file.keep();
-    return {};
+    return MaildirFile{file.release(), status.st_dev, name};
+}
+
+MailboxFailure take_back(const MaildirFile& file, MailboxOwner owner, int code)
+{
+    const ThreadIdentity identity(owner.uid, owner.gid);
+    if (!identity.ok() || ::unlink(file.path.c_str()) != 0)
+        log::warning("cannot take back {}: {}", file.path, errno_text(errno));
+    return write_failure(code);
 }
 
 } // namespace facteur::agent

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <barrier>
+
 namespace facteur::event {
 namespace {
 
@@ -65,6 +67,32 @@ TEST(WorkerPool, GivesTheResultToTheLoop)
     int result = 0;
     loop.run_until_done(use_pool(pool, result));
     EXPECT_EQ(result, 42);
+}
+
+Task<void> use_together(WorkerPool& pool, std::barrier<>& all, int& done)
+{
+    done += co_await pool.run([&all] {
+        all.arrive_and_wait();
+        return 1;
+    });
+}
+
+TEST(WorkerPool, LongWorkGetsMoreThreads)
+{
+    Loop loop;
+    WorkerPool pool(loop, 4, 1);
+    std::barrier all(4); // none ends before four run at once
+    int done = 0;
+    const auto rounds = [&]() -> Task<void> {
+        for (int round = 1; round <= 2; ++round) {
+            for (int i = 0; i < 4; ++i)
+                spawn(use_together(pool, all, done));
+            while (done < 4 * round)
+                co_await loop.sleep(milliseconds(1));
+        }
+    };
+    loop.run_until_done(rounds());
+    EXPECT_EQ(done, 8);
 }
 
 Task<void> wait_on(Condition& condition, int& woken)

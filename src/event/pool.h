@@ -15,8 +15,10 @@ namespace facteur::event {
 
 class WorkerPool {
 public:
-    // Threads start with the first work, at most `threads` of them.
-    WorkerPool(Loop& loop, unsigned threads) : loop_(loop), limit_(threads) {}
+    // Threads start with the first work, at most `threads` of them. The first `eager` are woken for each piece of work;
+    // the others when some has waited for a few milliseconds, which is when work takes long.
+    WorkerPool(Loop& loop, unsigned threads, unsigned eager);
+    WorkerPool(Loop& loop, unsigned threads) : WorkerPool(loop, threads, threads) {}
     ~WorkerPool(); // waits for running work; queued work is dropped
     WorkerPool(const WorkerPool&) = delete;
     WorkerPool& operator=(const WorkerPool&) = delete;
@@ -48,16 +50,23 @@ private:
     struct Item {
         std::function<void()> work;
         std::function<void()> done;
+        Clock::time_point since;
     };
     void thread_main();
+    void put_to_work();
+    void relieve();
+    void watch_waiting();
 
     Loop& loop_;
-    unsigned limit_;
-    std::mutex mutex_;
+    const unsigned limit_;
+    const unsigned eager_;
+    std::unique_ptr<Loop::Timer> relief_; // while work waits and more threads could do it
+    std::mutex mutex_;                    // of what follows
     std::condition_variable wake_;
     std::deque<Item> items_;
     std::vector<std::thread> threads_;
-    unsigned idle_ = 0;
+    unsigned working_ = 0; // threads that work, or were told to
+    unsigned told_ = 0;    // and have not begun
     bool stopping_ = false;
 };
 

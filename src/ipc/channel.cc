@@ -186,6 +186,17 @@ void Channel::leave_if_done()
         close();
 }
 
+// How long the frame is whose beginning has come. Nothing known: 0.
+std::size_t Channel::awaited() const
+{
+    const std::string_view bytes = stream_->buffered();
+    Header header;
+    if (bytes.size() < sizeof header)
+        return 0;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    return sizeof header + header.message_size + header.blob_size;
+}
+
 bool Channel::take_frame(const OnRequest& on_request)
 {
     const std::string_view bytes = stream_->buffered();
@@ -202,8 +213,15 @@ bool Channel::take_frame(const OnRequest& on_request)
     if (bytes.size() < total)
         return false;
     std::string message(bytes.substr(sizeof header, header.message_size));
-    std::string blob(bytes.substr(sizeof header + header.message_size, header.blob_size));
-    stream_->consume(total);
+    std::string frame;
+    const std::size_t blob_at = header.blob_size > 0 ? sizeof header + header.message_size : 0;
+    if (header.blob_size > 0 && bytes.size() == total) {
+        frame = stream_->take_buffered();
+    } else {
+        if (header.blob_size > 0)
+            frame = bytes.substr(0, total);
+        stream_->consume(total);
+    }
     if (header.flags & kGoodbye) {
         leaving_ = true;
         leave_if_done();
@@ -215,7 +233,7 @@ bool Channel::take_frame(const OnRequest& on_request)
             if (header.flags & kRefused)
                 pending->error = IpcError::refused;
             pending->message = std::move(message);
-            pending->blob = std::move(blob);
+            pending->blob = frame.substr(blob_at);
             pending->wake(event::Ready::ready);
         }
         return true;
@@ -226,7 +244,8 @@ bool Channel::take_frame(const OnRequest& on_request)
     request.one_way = (header.flags & kOneWay) != 0;
     request.repeated = (header.flags & kRepeated) != 0;
     request.message = std::move(message);
-    request.blob = std::move(blob);
+    request.frame = std::move(frame);
+    request.blob_at = blob_at;
     on_request(std::move(request));
     return true;
 }
@@ -238,7 +257,7 @@ event::Task<void> Channel::run(OnRequest on_request)
         }
         if (bad_ || closed_)
             break;
-        const auto filled = co_await stream_->fill(event::kForever);
+        const auto filled = co_await stream_->fill(event::kForever, awaited());
         if (!filled)
             break;
     }

@@ -59,7 +59,9 @@ public:
     bool one_way = false;
     bool repeated = false; // the asker lost an earlier stream before the answer came: this may have been done already
     std::string message;   // protobuf bytes
-    std::string blob;
+    [[nodiscard]] std::string_view blob() const { return std::string_view(frame).substr(blob_at); }
+    std::string frame; // as it came, where there is a blob
+    std::size_t blob_at = 0;
 
     // False when the bytes are not such a message.
     [[nodiscard]] bool parse(google::protobuf::MessageLite& into) const;
@@ -108,6 +110,7 @@ private:
     void put_frame(std::uint16_t flags, std::uint32_t id, Method method, const google::protobuf::MessageLite* message,
                    std::string_view blob);
     bool take_frame(const OnRequest& on_request); // false: not enough bytes yet
+    [[nodiscard]] std::size_t awaited() const;
     void fail_pending(IpcError why);
     void leave_if_done();
 

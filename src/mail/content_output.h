@@ -3,6 +3,7 @@
 
 #include "mail/content_pass.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -34,6 +35,13 @@ public:
     [[nodiscard]] ContentFacts& facts() { return facts_; }
     [[nodiscard]] const ContentFacts& facts() const { return facts_; }
     [[nodiscard]] std::string& bytes() { return bytes_; }
+    // About so much will be put.
+    void expect(std::size_t size)
+    {
+        constexpr std::size_t kSmall = 4096;
+        if (const std::size_t needed = bytes_.size() + size; size >= kSmall && bytes_.capacity() < needed)
+            bytes_.reserve(std::max(needed + needed / 32, 2 * bytes_.capacity()));
+    }
 
     // A whole line, without its end.
     void put_line(std::string_view line)

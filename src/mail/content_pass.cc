@@ -35,6 +35,7 @@ public:
 
     void push(std::string_view bytes)
     {
+        output_.expect(bytes.size());
         while (phase_ != Phase::body && !bytes.empty())
             bytes = push_header_bytes(bytes);
         if (!bytes.empty())

@@ -15,17 +15,25 @@ void OutputQueue::append(std::string_view bytes)
     if (bytes.empty())
         return;
     size_ += bytes.size();
-    if (first_ < pieces_.size() && pieces_.back().size() + bytes.size() <= kPiece) {
-        pieces_.back().append(bytes);
+    if (first_ < pieces_.size() && !pieces_.back().owner && pieces_.back().own.size() + bytes.size() <= kPiece) {
+        pieces_.back().own.append(bytes);
         return;
     }
     if (first_ == pieces_.size() && first_ > 0) { // the one that was kept
         first_ = begin_ = 0;
         pieces_.resize(1);
-        pieces_.front().assign(bytes);
+        pieces_.front().own.assign(bytes);
         return;
     }
-    pieces_.emplace_back(bytes);
+    pieces_.push_back({std::string(bytes), nullptr, {}});
+}
+
+void OutputQueue::append(std::shared_ptr<const std::string> owner, std::string_view bytes)
+{
+    if (bytes.empty())
+        return;
+    size_ += bytes.size();
+    pieces_.push_back({{}, std::move(owner), bytes});
 }
 
 std::size_t OutputQueue::gather(std::span<iovec> into) const
@@ -33,7 +41,8 @@ std::size_t OutputQueue::gather(std::span<iovec> into) const
     std::size_t count = 0;
     std::size_t skip = begin_;
     for (std::size_t i = first_; i < pieces_.size() && count < into.size(); ++i) {
-        into[count++] = {const_cast<char*>(pieces_[i].data()) + skip, pieces_[i].size() - skip};
+        const std::string_view bytes = pieces_[i].bytes().substr(skip);
+        into[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
         skip = 0;
     }
     return count;
@@ -43,11 +52,11 @@ void OutputQueue::written(std::size_t count)
 {
     size_ -= count;
     count += begin_;
-    while (first_ < pieces_.size() && count >= pieces_[first_].size()) {
-        count -= pieces_[first_].size();
-        std::string& done = pieces_[first_++];
-        if (size_ > 0 || pieces_.size() > 1 || done.capacity() > kKeep)
-            std::string().swap(done);
+    while (first_ < pieces_.size() && count >= pieces_[first_].bytes().size()) {
+        count -= pieces_[first_].bytes().size();
+        Piece& done = pieces_[first_++];
+        if (size_ > 0 || pieces_.size() > 1 || done.owner || done.own.capacity() > kKeep)
+            done = {};
     }
     begin_ = count;
     if (first_ == pieces_.size()) {

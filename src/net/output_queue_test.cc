@@ -21,7 +21,12 @@ TEST(OutputQueue, KeepsOrderWhateverIsWritten)
         const std::size_t size = below(20) == 0 ? below(100000) : below(300);
         const std::string bytes(size, static_cast<char>('a' + step % 26));
         in += bytes;
-        queue.append(bytes);
+        if (below(3) == 0) {
+            const auto owner = std::make_shared<const std::string>("before" + bytes + "after");
+            queue.append(owner, std::string_view(*owner).substr(6, size));
+        } else {
+            queue.append(bytes);
+        }
         iovec pieces[8];
         std::size_t ready = 0;
         const std::size_t count = queue.gather(pieces);

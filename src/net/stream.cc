@@ -80,7 +80,40 @@ std::optional<Stream::Line> Stream::take_line(std::size_t limit)
     return Line{text, ending};
 }
 
-event::Task<std::expected<void, StreamError>> Stream::fill(milliseconds timeout)
+std::string Stream::take_buffered()
+{
+    input_.erase(0, std::exchange(consumed_, 0));
+    return std::exchange(input_, {});
+}
+
+// As read(2). What is known to be long goes where it belongs without a detour.
+ssize_t Stream::read_some(std::size_t awaited)
+{
+    constexpr std::size_t kLong = 16 << 10;
+    constexpr std::size_t kMostReserved = 1 << 20;
+    const std::size_t before = input_.size();
+    if (awaited < before + kLong) {
+        const ssize_t got = ::read(fd_.get(), scratch(), kReadSize);
+        if (got > 0)
+            input_.append(scratch(), static_cast<std::size_t>(got));
+        if (got > 0 && static_cast<std::size_t>(got) < kReadSize)
+            watch_.drained();
+        return got;
+    }
+    const std::size_t room = std::min(awaited - before, kMostReserved);
+    if (input_.capacity() < before + room)
+        input_.reserve(std::max(before + room, std::min(awaited, 2 * before)));
+    ssize_t got = 0;
+    input_.resize_and_overwrite(before + room, [&](char* bytes, std::size_t) {
+        got = ::read(fd_.get(), bytes + before, room);
+        return before + static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+    });
+    if (got > 0 && static_cast<std::size_t>(got) < room)
+        watch_.drained();
+    return got;
+}
+
+event::Task<std::expected<void, StreamError>> Stream::fill(milliseconds timeout, std::size_t awaited)
 {
     if (consumed_ > 0) {
         input_.erase(0, consumed_);
@@ -94,13 +127,9 @@ event::Task<std::expected<void, StreamError>> Stream::fill(milliseconds timeout)
             if (how != event::Ready::ready)
                 co_return std::unexpected(from_ready(how));
         }
-        const ssize_t got = ::read(fd_.get(), scratch(), kReadSize);
-        if (got > 0) {
-            if (static_cast<std::size_t>(got) < kReadSize)
-                watch_.drained();
-            input_.append(scratch(), static_cast<std::size_t>(got));
+        const ssize_t got = read_some(awaited);
+        if (got > 0)
             co_return std::expected<void, StreamError>{};
-        }
         if (got == 0)
             co_return std::unexpected(StreamError::closed);
         if (would_block(errno)) {

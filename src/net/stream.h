@@ -44,11 +44,19 @@ public:
     [[nodiscard]] std::optional<Line> take_line(std::size_t limit);
     [[nodiscard]] std::string_view buffered() const { return std::string_view(input_).substr(consumed_); }
     void consume(std::size_t count);
-    // Reads once; at least one byte arrived when it succeeds.
-    event::Task<std::expected<void, StreamError>> fill(milliseconds timeout);
+    // Reads once; at least one byte arrived when it succeeds. When more than a little is `awaited` in the buffer,
+    // memory is reserved for that and no byte beyond it is read.
+    event::Task<std::expected<void, StreamError>> fill(milliseconds timeout, std::size_t awaited = 0);
+    // All that is buffered, consumed.
+    std::string take_buffered();
 
     // --- writing ---
     void queue(std::string_view bytes) { output_.append(bytes); }
+    // Without a copy: `bytes` are a part of *owner.
+    void queue(std::shared_ptr<const std::string> owner, std::string_view bytes)
+    {
+        output_.append(std::move(owner), bytes);
+    }
     [[nodiscard]] std::size_t queued() const { return output_.size(); }
     // Writes everything queued.
     event::Task<std::expected<void, StreamError>> flush(milliseconds timeout);
@@ -73,6 +81,7 @@ public:
 
 private:
     std::expected<std::size_t, StreamError> write_some();
+    ssize_t read_some(std::size_t awaited);
     UniqueFd fd_;
     event::Watch watch_;
     std::string input_;

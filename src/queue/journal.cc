@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "queue/journal_format.h"
+#include "queue/record_group.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -43,18 +44,40 @@ std::optional<SystemError> pwrite_all(int fd, std::string_view bytes, std::uint6
     return std::nullopt;
 }
 
-// Returns when the bytes are on stable storage.
-std::optional<SystemError> pwrite_durably(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path)
+std::span<iovec> without_front(std::span<iovec> pieces, std::size_t count)
 {
-    const iovec whole{const_cast<char*>(bytes.data()), bytes.size()};
-    const ssize_t put = ::pwritev2(fd, &whole, 1, static_cast<off_t>(offset), RWF_DSYNC);
-    if (put == static_cast<ssize_t>(bytes.size()))
-        return std::nullopt;
-    if (put < 0 && errno != EINTR && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
-        return SystemError::last("write", path);
-    if (auto failed = pwrite_all(fd, bytes, offset, path))
-        return failed;
-    if (::fdatasync(fd) != 0)
+    while (!pieces.empty() && count >= pieces.front().iov_len) {
+        count -= pieces.front().iov_len;
+        pieces = pieces.subspan(1);
+    }
+    if (count > 0) {
+        pieces.front().iov_base = static_cast<char*>(pieces.front().iov_base) + count;
+        pieces.front().iov_len -= count;
+    }
+    return pieces;
+}
+
+// With Flush::yes it returns when the bytes are on stable storage.
+enum class Flush { no, yes };
+std::optional<SystemError> write_pieces(int fd, std::span<iovec> pieces, std::uint64_t offset, Flush flush,
+                                        const std::string& path)
+{
+    int flags = flush == Flush::yes ? RWF_DSYNC : 0;
+    while (!pieces.empty()) {
+        const ssize_t put =
+            ::pwritev2(fd, pieces.data(), static_cast<int>(pieces.size()), static_cast<off_t>(offset), flags);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0 && flags != 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
+            flags = 0; // an old kernel
+            continue;
+        }
+        if (put <= 0)
+            return SystemError::last("write", path);
+        offset += static_cast<std::uint64_t>(put);
+        pieces = without_front(pieces, static_cast<std::size_t>(put));
+    }
+    if (flush == Flush::yes && flags == 0 && ::fdatasync(fd) != 0)
         return SystemError::last("fdatasync", path);
     return std::nullopt;
 }
@@ -88,22 +111,22 @@ std::optional<SystemError> begin_segment(int fd, std::uint64_t sequence, const s
     return std::nullopt;
 }
 
-// The end of the whole records from `from` on that fit into `room`; `from` itself when the first one does not.
-std::size_t records_that_fit(std::string_view bytes, std::size_t from, std::size_t room)
+// What a reader would take for damage must never be written.
+void check_sizes(std::string_view id, std::size_t payload)
 {
-    std::size_t end = from;
-    while (end < bytes.size()) {
-        RecordHeader header;
-        std::memcpy(&header, bytes.data() + end, sizeof header);
-        const std::size_t size = (sizeof header + header.id_size + header.payload_size + 7) / 8 * 8;
-        if (end + size - from > room)
-            break;
-        end += size;
-    }
-    return end;
+    if (id.size() > 64 || payload > kMaxRecord)
+        log::panic("journal record of {} bytes", payload);
 }
 
 } // namespace
+
+struct Journal::Group {
+    RecordGroup records;
+    std::vector<std::coroutine_handle<>> waiting;
+    std::vector<std::pair<std::size_t, std::shared_ptr<Pin>>> pins; // by number of the record, ascending
+    std::optional<SystemError> error;
+    bool done = false;
+};
 
 std::expected<std::unique_ptr<Journal>, SystemError> Journal::open(event::Loop& loop, event::WorkerPool& pool,
                                                                    Options options)
@@ -176,20 +199,35 @@ Journal::~Journal() = default;
 
 void Journal::append(RecordType type, std::string_view id, std::string_view payload)
 {
-    if (id.size() > 64 || payload.size() > kMaxRecord)
-        log::panic("journal record of {} bytes", payload.size());
-    append_record(gathering_->bytes, type, id, payload);
+    check_sizes(id, payload.size());
+    gathering_->records.append(type, id, payload);
+    appended();
+}
+
+void Journal::append_pieces(RecordType type, std::string_view id, std::vector<std::string> payload)
+{
+    std::size_t size = 0;
+    for (const auto& piece : payload)
+        size += piece.size();
+    check_sizes(id, size);
+    gathering_->records.append_pieces(type, id, std::move(payload));
+    appended();
+}
+
+void Journal::appended()
+{
     if (!through_)
         loop_.at_turn_end(*this);
 }
 
-std::shared_ptr<Journal::Pin> Journal::append_pinned(RecordType type, std::string_view id, std::string_view payload)
+std::shared_ptr<Journal::Pin> Journal::append_pinned(RecordType type, std::string_view id,
+                                                     std::vector<std::string> payload)
 {
     auto pin = std::make_shared<Pin>();
-    const std::size_t at = gathering_->bytes.size();
-    append(type, id, payload);
-    pin->place_.size = gathering_->bytes.size() - at;
-    gathering_->pins.emplace_back(at, pin);
+    append_pieces(type, id, std::move(payload));
+    const std::size_t number = gathering_->records.count() - 1;
+    pin->place_.size = gathering_->records.size_of(number);
+    gathering_->pins.emplace_back(number, pin);
     return pin;
 }
 
@@ -224,9 +262,9 @@ std::optional<SystemError> Journal::next_segment_now()
 
 void Journal::write_through()
 {
-    if (gathering_->bytes.empty())
+    if (gathering_->records.count() == 0)
         return;
-    std::string bytes = std::exchange(gathering_->bytes, {});
+    RecordGroup records = std::exchange(gathering_->records, {});
     if (marked_clean_ && !checkpointing_) {
         const CheckpointMark mark{active_ ? active_->sequence : next_sequence_, active_ ? active_used_ : kSegmentHeader,
                                   monotonic_ns(), false};
@@ -235,18 +273,17 @@ void Journal::write_through()
         marked_clean_ = false;
     }
     std::size_t from = 0;
-    while (from < bytes.size()) {
-        const std::size_t end = records_that_fit(bytes, from, active_ ? options_.segment_size - active_used_ : 0);
+    while (from < records.count()) {
+        const RecordGroup::Part part = records.fit(from, active_ ? options_.segment_size - active_used_ : 0);
         std::optional<SystemError> failed;
-        if (end == from) {
+        if (part.end == from) {
             failed = next_segment_now();
         } else {
-            seal_records(std::span(bytes).subspan(from, end - from), active_->sequence);
-            failed = pwrite_all(active_->fd.get(), std::string_view(bytes).substr(from, end - from), active_used_,
-                                active_->path);
-            active_used_ += end - from;
+            auto pieces = records.seal(from, part.end, active_->sequence);
+            failed = write_pieces(active_->fd.get(), pieces, active_used_, Flush::no, active_->path);
+            active_used_ += part.size;
             active_->last_write = monotonic_ns();
-            from = end;
+            from = part.end;
         }
         if (failed) {
             // The cost is a repeated delivery after a power failure within the next seconds.
@@ -303,7 +340,7 @@ event::Task<void> Journal::sync_written()
 
 void Journal::start_flush()
 {
-    if (!flushing_ && !gathering_->bytes.empty()) {
+    if (!flushing_ && gathering_->records.count() > 0) {
         flushing_ = true;
         event::spawn(flush_groups());
     }
@@ -320,7 +357,7 @@ struct Journal::GroupDone {
 event::Task<std::expected<void, SystemError>> Journal::commit()
 {
     GroupDone done{gathering_};
-    if (done.group->bytes.empty() && !flushing_)
+    if (done.group->records.count() == 0 && !flushing_)
         co_return std::expected<void, SystemError>{};
     co_await done;
     if (done.group->error)
@@ -330,11 +367,11 @@ event::Task<std::expected<void, SystemError>> Journal::commit()
 
 event::Task<void> Journal::flush_groups()
 {
-    while (!gathering_->bytes.empty()) {
+    while (gathering_->records.count() > 0) {
         const std::shared_ptr<Group> group = std::exchange(gathering_, std::make_shared<Group>());
         group->error = co_await write_group(*group);
         group->done = true;
-        group->bytes.clear();
+        group->records = {};
         group->pins.clear();
         if (!group->error) {
             dirty_ = true;
@@ -349,7 +386,7 @@ event::Task<void> Journal::flush_groups()
 
 event::Task<std::optional<SystemError>> Journal::write_group(Group& group)
 {
-    std::string& bytes = group.bytes;
+    RecordGroup& records = group.records;
     auto pin = group.pins.begin();
     if (marked_clean_) {
         while (checkpointing_)
@@ -361,34 +398,36 @@ event::Task<std::optional<SystemError>> Journal::write_group(Group& group)
     }
     // A group may be larger than what is left, even than a whole segment: cut it at record boundaries.
     std::size_t from = 0;
-    while (from < bytes.size()) {
-        const std::size_t end = records_that_fit(bytes, from, active_ ? options_.segment_size - active_used_ : 0);
-        if (end == from) {
+    while (from < records.count()) {
+        const RecordGroup::Part part = records.fit(from, active_ ? options_.segment_size - active_used_ : 0);
+        if (part.end == from) {
             auto failed = co_await next_segment();
             if (failed)
                 co_return failed;
             continue;
         }
-        seal_records(std::span(bytes).subspan(from, end - from), active_->sequence);
-        const std::string_view part = std::string_view(bytes).substr(from, end - from);
+        auto pieces = records.seal(from, part.end, active_->sequence);
         const int fd = active_->fd.get();
         const std::size_t offset = active_used_;
         const std::string& path = active_->path;
-        for (; pin != group.pins.end() && pin->first < end; ++pin) {
-            Pin& kept = *pin->second;
+        for (std::size_t at = offset; from < part.end; at += records.size_of(from++)) {
+            if (pin == group.pins.end() || pin->first != from)
+                continue;
+            Pin& kept = *pin++->second;
             kept.place_.path = path;
-            kept.place_.offset = offset + (pin->first - from);
+            kept.place_.offset = at;
             kept.segment_ = active_;
             ++active_->pins;
         }
         // Who waits alone is not helped by a thread: waking it would cost more than doing nothing else meanwhile.
         constexpr std::size_t kFew = 2;
         std::optional<SystemError> failed;
-        if (group.waiting.size() <= kFew && part.size() <= kSmallGroup)
-            failed = pwrite_durably(fd, part, offset, path);
+        const auto write = [&pieces, fd, offset, &path] { return write_pieces(fd, pieces, offset, Flush::yes, path); };
+        if (group.waiting.size() <= kFew && part.size <= kSmallGroup)
+            failed = write();
         else
-            failed = co_await pool_.run([part, fd, offset, &path] { return pwrite_durably(fd, part, offset, path); });
-        active_used_ += part.size();
+            failed = co_await pool_.run(write);
+        active_used_ += part.size;
         active_->last_write = monotonic_ns();
         if (failed) {
             log::error("journal: {}", failed->message());
@@ -396,7 +435,6 @@ event::Task<std::optional<SystemError>> Journal::write_group(Group& group)
             full_.push_back(std::move(active_));
             co_return failed;
         }
-        from = end;
     }
     co_return std::nullopt;
 }
@@ -516,7 +554,7 @@ event::Task<std::expected<void, SystemError>> Journal::forget()
 event::Task<void> Journal::checkpoint()
 {
     checkpointing_ = true;
-    dirty_ = (flushing_ && !through_) || !gathering_->bytes.empty();
+    dirty_ = (flushing_ && !through_) || gathering_->records.count() > 0;
     const auto done = co_await forget();
     if (!done) {
         dirty_ = true;

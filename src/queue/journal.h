@@ -68,13 +68,15 @@ public:
                                                                      Options options);
     ~Journal() override;
 
-    // Adds a record to the group being gathered. id: at most 64 bytes; payload: at most kMaxRecord.
+    // Adds a record to the group being gathered. id: at most 64 bytes; payload: at most kMaxRecord. Pieces are taken
+    // over rather than copied.
     void append(RecordType type, std::string_view id, std::string_view payload);
+    void append_pieces(RecordType type, std::string_view id, std::vector<std::string> payload);
 
     // Keeps one record where it is. Outlives the journal harmlessly.
     class Pin;
     // As append(), and the record stays as long as the pin lives. Its place is known once commit() said yes.
-    std::shared_ptr<Pin> append_pinned(RecordType type, std::string_view id, std::string_view payload);
+    std::shared_ptr<Pin> append_pinned(RecordType type, std::string_view id, std::vector<std::string> payload);
 
     // Resumes when all that was appended so far is on stable storage, or says why not.
     event::Task<std::expected<void, SystemError>> commit();
@@ -88,13 +90,7 @@ public:
     event::Task<void> close();
 
 private:
-    struct Group {
-        std::string bytes;
-        std::vector<std::coroutine_handle<>> waiting;
-        std::vector<std::pair<std::size_t, std::shared_ptr<Pin>>> pins; // by position in bytes, ascending
-        std::optional<SystemError> error;
-        bool done = false;
-    };
+    struct Group;
     struct Segment {
         std::string path;
         UniqueFd fd;
@@ -109,6 +105,7 @@ private:
     Journal(event::Loop& loop, event::WorkerPool& pool, Options options, std::string slot, UniqueFd lock,
             UniqueFd checkpoint);
     void turn_ended() override;
+    void appended();
     std::optional<SystemError> next_segment_now();
     void number(Segment& segment); // a segment that is taken into use
     void note_unsynced();

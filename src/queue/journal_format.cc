@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,24 +56,23 @@ std::vector<std::string> names_in(const std::string& directory)
 
 } // namespace
 
-void append_record(std::string& to, RecordType type, std::string_view id, std::string_view payload)
+std::string encode_record_head(RecordType type, std::string_view id, std::size_t payload_size)
 {
     RecordHeader header{};
     header.magic = kRecordMagic;
     header.type = static_cast<std::uint32_t>(type);
     header.id_size = static_cast<std::uint32_t>(id.size());
-    header.payload_size = static_cast<std::uint32_t>(payload.size());
-    const std::size_t end = to.size() + (sizeof header + id.size() + payload.size() + 7) / 8 * 8;
-    to.append(reinterpret_cast<const char*>(&header), sizeof header);
-    to += id;
-    to += payload;
-    to.resize(end);
+    header.payload_size = static_cast<std::uint32_t>(payload_size);
+    std::string head(reinterpret_cast<const char*>(&header), sizeof header);
+    head += id;
+    return head;
 }
 
 std::string encode_record(RecordType type, std::string_view id, std::string_view payload)
 {
-    std::string bytes;
-    append_record(bytes, type, id, payload);
+    std::string bytes = encode_record_head(type, id, payload.size());
+    bytes += payload;
+    bytes.resize((bytes.size() + 7) / 8 * 8);
     return bytes;
 }
 
@@ -156,21 +156,31 @@ std::optional<std::string> read_record(int fd, const RecordPlace& place, std::st
 {
     RecordHeader header;
     const std::size_t around = sizeof header + id.size();
-    if (place.size < around || place.size > sizeof header + kMaxId + kMaxRecord + 8)
+    if (id.size() > kMaxId || place.size < around || place.size > sizeof header + kMaxId + kMaxRecord + 8)
         return std::nullopt;
-    auto read = read_exactly(fd, place.offset, place.size, place.path);
-    if (!read)
+    // The payload into a string of its own.
+    char head[sizeof header + kMaxId];
+    std::string payload;
+    bool whole = false;
+    payload.resize_and_overwrite(place.size - around, [&](char* bytes, std::size_t /* the capacity */) {
+        const iovec parts[] = {{head, around}, {bytes, place.size - around}};
+        ssize_t got = 0;
+        do
+            got = ::preadv(fd, parts, 2, static_cast<off_t>(place.offset));
+        while (got < 0 && errno == EINTR);
+        whole = got == static_cast<ssize_t>(place.size);
+        return whole ? place.size - around : 0;
+    });
+    if (!whole)
         return std::nullopt;
-    std::string& bytes = *read;
-    std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.magic != kRecordMagic || header.id_size != id.size() || header.payload_size > bytes.size() - around)
+    std::memcpy(&header, head, sizeof header);
+    if (header.magic != kRecordMagic || header.id_size != id.size() || header.payload_size > payload.size())
         return std::nullopt;
-    const std::string_view body = std::string_view(bytes).substr(sizeof header, id.size() + header.payload_size);
-    if (!body.starts_with(id) || record_checksum(header, body) != header.checksum)
+    payload.resize(header.payload_size);
+    const std::string_view read_id(head + sizeof header, id.size());
+    if (read_id != id || crc32c(payload, record_checksum(header, read_id)) != header.checksum)
         return std::nullopt;
-    bytes.resize(around + header.payload_size);
-    bytes.erase(0, around);
-    return std::move(bytes);
+    return payload;
 }
 
 std::optional<CheckpointMark> read_checkpoint(const std::string& slot)

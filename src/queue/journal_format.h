@@ -24,8 +24,9 @@ static_assert(sizeof(RecordHeader) == 32);
 
 // A record without its sequence and checksum; padded to 8 bytes.
 std::string encode_record(RecordType type, std::string_view id, std::string_view payload);
-void append_record(std::string& to, RecordType type, std::string_view id, std::string_view payload);
-// Completes all records of a group, in place, for the segment they are about to be written to.
+// Its beginning: header and id.
+std::string encode_record_head(RecordType type, std::string_view id, std::size_t payload_size);
+// Completes records, one after the other, for the segment they are about to be written to.
 void seal_records(std::span<char> bytes, std::uint64_t sequence);
 std::uint32_t record_checksum(RecordHeader header, std::string_view body);
 std::uint32_t header_checksum(RecordHeader header);

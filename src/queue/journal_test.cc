@@ -163,7 +163,7 @@ TEST_F(JournalTest, RemovalsOutliveTheirWriter)
 event::Task<void> commit_pinned(Journal& journal, std::string id, std::size_t size,
                                 std::vector<std::shared_ptr<Journal::Pin>>& pins)
 {
-    pins.push_back(journal.append_pinned(RecordType::message, id, message(std::string(size, 'x'))));
+    pins.push_back(journal.append_pinned(RecordType::message, id, {message(std::string(size, 'x'))}));
     const auto done = co_await journal.commit();
     EXPECT_TRUE(done.has_value());
 }

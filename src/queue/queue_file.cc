@@ -72,7 +72,7 @@ std::optional<QueueFileHeader> QueueFileHeader::parse(std::string_view bytes)
     return header;
 }
 
-std::string encode_queue_file(std::string_view content, const Envelope& envelope, std::uint32_t content_flags)
+std::vector<std::string> queue_file_pieces(std::string content, const Envelope& envelope, std::uint32_t content_flags)
 {
     QueueFileHeader header;
     header.content_size = content.size();
@@ -80,11 +80,20 @@ std::string encode_queue_file(std::string_view content, const Envelope& envelope
     header.recipient_count = static_cast<std::uint32_t>(envelope.recipients_size());
     header.content_flags = content_flags;
     header.arrival_seconds = envelope.arrival_seconds();
-    std::string bytes = header.encode();
-    bytes.reserve(header.file_size());
-    bytes += content;
-    envelope.AppendToString(&bytes);
-    bytes.append(header.recipient_count, static_cast<char>(RecipientState::pending));
+    std::string rest = envelope.SerializeAsString();
+    rest.append(header.recipient_count, static_cast<char>(RecipientState::pending));
+    std::vector<std::string> pieces;
+    pieces.push_back(header.encode());
+    pieces.push_back(std::move(content));
+    pieces.push_back(std::move(rest));
+    return pieces;
+}
+
+std::string encode_queue_file(std::string_view content, const Envelope& envelope, std::uint32_t content_flags)
+{
+    std::string bytes;
+    for (const auto& piece : queue_file_pieces(std::string(content), envelope, content_flags))
+        bytes += piece;
     return bytes;
 }
 

@@ -60,7 +60,9 @@ struct QueueFileHeader {
     static std::optional<QueueFileHeader> parse(std::string_view bytes);
 };
 
-// The whole file for a message that is in memory: what cleanup writes and journals.
+// The whole file for a message that is in memory, which cleanup writes and journals: its header, the content, the rest.
+std::vector<std::string> queue_file_pieces(std::string content, const Envelope& envelope, std::uint32_t content_flags);
+// The same as one text.
 std::string encode_queue_file(std::string_view content, const Envelope& envelope, std::uint32_t content_flags);
 
 // An opened, complete queue file.

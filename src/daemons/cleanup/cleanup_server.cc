@@ -100,7 +100,7 @@ private:
         const bool last = submit.last();
         auto submission =
             std::make_shared<Submission>(settings_, tables_, *spool_, standing_rules(), std::move(submit));
-        submission->push(request.blob);
+        submission->push(request.blob());
         if (last) {
             co_await complete(std::move(request), std::move(from), std::move(submission));
             co_return;
@@ -126,7 +126,7 @@ private:
             answer(request, *from, submission->queue_id(), verdict(ipc::SUBMIT_OK), 0);
             co_return;
         }
-        submission->push(request.blob);
+        submission->push(request.blob());
         if (chunk.last())
             co_await complete(std::move(request), std::move(from), submission);
         else
@@ -219,12 +219,12 @@ private:
     {
         std::expected<void, SystemError> flushed;
         if (!submission.has_file()) {
-            pin = journal_->append_pinned(queue::RecordType::message, submission.queue_id(), submission.file_bytes());
+            pin = journal_->append_pinned(queue::RecordType::message, submission.queue_id(), submission.take_file());
             flushed = co_await journal_->commit();
             if (!flushed)
                 pin.reset();
-        } else if (submission.in_memory() && submission.file_bytes().size() <= queue::kMaxRecord) {
-            journal_->append(queue::RecordType::message, submission.queue_id(), submission.file_bytes());
+        } else if (submission.in_memory() && submission.file_size() <= queue::kMaxRecord) {
+            journal_->append_pieces(queue::RecordType::message, submission.queue_id(), submission.take_file());
             flushed = co_await journal_->commit();
         } else {
             flushed = co_await flush_file(submission);

@@ -324,15 +324,22 @@ Verdict Submission::finish(QueueFile file)
 
 Verdict Submission::write_whole(QueueFile file)
 {
-    file_bytes_ = queue::encode_queue_file(pass_->output(), request_.envelope(), content_flags());
-    status_offset_ = file_bytes_.size() - static_cast<std::size_t>(request_.envelope().recipients_size());
-    if (file == QueueFile::when_needed && queue_ == queue::kIncoming && file_bytes_.size() <= kMaxWithoutFile &&
+    file_pieces_ = queue::queue_file_pieces(std::move(pass_->output()), request_.envelope(), content_flags());
+    file_size_ = 0;
+    for (const auto& piece : file_pieces_)
+        file_size_ += piece.size();
+    status_offset_ = file_size_ - static_cast<std::size_t>(request_.envelope().recipients_size());
+    if (file == QueueFile::when_needed && queue_ == queue::kIncoming && file_size_ <= kMaxWithoutFile &&
         request_.envelope().recipients_size() <= kMaxRecipientsWithoutFile)
         return verdict(ipc::SUBMIT_OK);
     if (!create_file())
         return verdict(ipc::SUBMIT_WRITE);
-    if (!write_at(file_.get(), file_bytes_, 0))
-        return fail("write queue file");
+    std::uint64_t at = 0;
+    for (const auto& piece : file_pieces_) {
+        if (!write_at(file_.get(), piece, at))
+            return fail("write queue file");
+        at += piece.size();
+    }
     return verdict(ipc::SUBMIT_OK);
 }
 

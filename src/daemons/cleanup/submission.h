@@ -50,7 +50,9 @@ public:
     [[nodiscard]] const std::string& queue_id() const { return request_.queue_id(); }
     [[nodiscard]] bool in_memory() const { return streamed_ == 0; }
     [[nodiscard]] bool has_file() const { return static_cast<bool>(file_); }
-    [[nodiscard]] std::string_view file_bytes() const { return file_bytes_; } // when in_memory()
+    // When in_memory(): the bytes of the file, in pieces, which are given away.
+    [[nodiscard]] std::vector<std::string> take_file() { return std::move(file_pieces_); }
+    [[nodiscard]] std::uint64_t file_size() const { return file_size_; }
     [[nodiscard]] int fd() const { return file_.get(); }
     [[nodiscard]] std::string_view queue() const { return queue_; }
     [[nodiscard]] std::string path() const { return spool_.path(queue_, request_.queue_id()); }
@@ -85,7 +87,8 @@ private:
     std::unique_ptr<mail::ContentPass> pass_;
     UniqueFd file_;
     std::string_view queue_ = queue::kIncoming;
-    std::string file_bytes_;
+    std::vector<std::string> file_pieces_;
+    std::uint64_t file_size_ = 0;
     std::string original_sender_;
     std::uint64_t streamed_ = 0;
     std::uint64_t content_size_ = 0;

@@ -33,6 +33,10 @@ public:
     // The line without its end; leaves with the next flush().
     void queue_command(std::string_view line);
     void queue(std::string_view bytes) { stream_->queue(bytes); }
+    void queue(std::shared_ptr<const std::string> owner, std::string_view bytes)
+    {
+        stream_->queue(std::move(owner), bytes);
+    }
     event::Task<std::expected<void, Broken>> flush(milliseconds timeout);
     event::Task<std::expected<void, Broken>> send_file(int file, std::uint64_t offset, std::uint64_t count,
                                                        milliseconds timeout);

@@ -256,22 +256,30 @@ event::Task<std::expected<void, Broken>> Transaction::send_content()
         co_return sent;
     }
     session_.queue(headers);
-    if (message_.content.size <= kSmall && !delayed) {
-        const auto sent = co_await send_small();
+    const bool small =
+        message_.content.size <= kSmall || (message_.content.image && !TransferClock(settings_).running());
+    if (small && !delayed) {
+        const auto sent = co_await send_at_once();
         co_return sent;
     }
     const auto sent = co_await send_as_it_is();
     co_return sent;
 }
 
-event::Task<std::expected<void, Broken>> Transaction::send_small()
+event::Task<std::expected<void, Broken>> Transaction::send_at_once()
 {
-    std::string body;
-    body.reserve(message_.content.size + 5);
-    if (!message_.content.read(0, message_.content.size, body))
-        co_return std::unexpected(Broken::local_data);
-    body += body.empty() || body.ends_with("\r\n") ? ".\r\n" : "\r\n.\r\n";
-    session_.queue(body);
+    const queue::Content& content = message_.content;
+    std::shared_ptr<const std::string> owner = content.image;
+    std::string_view body = content.in_memory();
+    if (!owner) {
+        std::string bytes;
+        if (!content.read(0, content.size, bytes))
+            co_return std::unexpected(Broken::local_data);
+        owner = std::make_shared<const std::string>(std::move(bytes));
+        body = *owner;
+    }
+    session_.queue(owner, body);
+    session_.queue(body.empty() || body.ends_with("\r\n") ? ".\r\n" : "\r\n.\r\n");
     const auto flushed = co_await session_.flush(settings_.timeouts.data_xfer);
     co_return flushed;
 }

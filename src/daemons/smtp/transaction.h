@@ -63,7 +63,7 @@ private:
     event::Task<void> send_message();
     event::Task<std::expected<void, Broken>> send_content();
     event::Task<std::expected<void, Broken>> send_piece(std::uint64_t at, std::uint64_t count, milliseconds limit);
-    event::Task<std::expected<void, Broken>> send_small();
+    event::Task<std::expected<void, Broken>> send_at_once();
     event::Task<std::expected<void, Broken>> send_encoded(std::string headers);
     event::Task<std::expected<void, Broken>> send_as_it_is();
     event::Task<std::expected<void, Broken>> wait_before_dot();

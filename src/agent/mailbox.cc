@@ -18,13 +18,6 @@ namespace facteur::agent {
 
 namespace {
 
-std::unexpected<MailboxFailure> failure(int code, std::string_view what, std::string_view otherwise = "4.2.0")
-{
-    return std::unexpected(MailboxFailure{.status = mailbox_status(code, otherwise),
-                                          .reason = fmt::format("{}: {}", what, errno_text(code)),
-                                          .code = code});
-}
-
 std::unexpected<MailboxFailure> busy(std::string_view what, int code)
 {
     return std::unexpected(MailboxFailure{
@@ -126,14 +119,6 @@ UniqueFd open_mailbox(const std::string& path, MailboxOwner owner, bool give_awa
     if (file && give_away && ::getuid() == 0 && ::fchown(file.get(), owner.uid, static_cast<gid_t>(-1)) != 0)
         file.reset();
     return file;
-}
-
-MailboxFailure write_failure(int code)
-{
-    return {.status = mailbox_status(code, "5.3.0"),
-            .reason = "error writing message: " + errno_text(code),
-            .unix_error = true,
-            .code = code};
 }
 
 // A message that did not go in whole leaves no trace.

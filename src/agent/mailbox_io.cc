@@ -1,5 +1,6 @@
 #include "agent/mailbox_io.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +45,21 @@ std::expected<void, int> write_local_form(int fd, const MailboxMessage& message,
     form.finish(out);
     out += tail;
     return write_out(fd, out);
+}
+
+std::unexpected<MailboxFailure> failure(int code, std::string_view what, std::string_view otherwise)
+{
+    return std::unexpected(MailboxFailure{.status = mailbox_status(code, otherwise),
+                                          .reason = fmt::format("{}: {}", what, errno_text(code)),
+                                          .code = code});
+}
+
+MailboxFailure write_failure(int code)
+{
+    return {.status = mailbox_status(code, "5.3.0"),
+            .reason = "error writing message: " + errno_text(code),
+            .unix_error = true,
+            .code = code};
 }
 
 bool make_directories_above(const std::string& path)

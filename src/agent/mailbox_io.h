@@ -1,4 +1,4 @@
-// What mailbox files and Maildirs share: copying, making directories.
+// What mailbox files and Maildirs share: copying, making directories, failures.
 #pragma once
 
 #include "agent/local_form.h"
@@ -12,5 +12,10 @@ std::expected<void, int> write_local_form(int fd, const MailboxMessage& message,
 
 // All directories above the path's last component, mode 0700. errno tells why not.
 bool make_directories_above(const std::string& path);
+
+// "what: errno's text"; `otherwise` as in mailbox_status().
+std::unexpected<MailboxFailure> failure(int code, std::string_view what, std::string_view otherwise = "4.2.0");
+// Of the message's own bytes.
+MailboxFailure write_failure(int code);
 
 } // namespace facteur::agent

@@ -17,21 +17,6 @@ namespace {
 
 std::atomic<unsigned> deliveries{0};
 
-MailboxFailure write_failure(int code)
-{
-    return {.status = mailbox_status(code, "5.3.0"),
-            .reason = "error writing message: " + errno_text(code),
-            .unix_error = true,
-            .code = code};
-}
-
-std::unexpected<MailboxFailure> failure(int code, std::string_view what)
-{
-    return std::unexpected(MailboxFailure{.status = mailbox_status(code, "4.2.0"),
-                                          .reason = fmt::format("{}: {}", what, errno_text(code)),
-                                          .code = code});
-}
-
 // A file of its own in tmp/; gone with this object unless it was moved on.
 class TemporaryFile {
 public:

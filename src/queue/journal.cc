@@ -1,6 +1,7 @@
 #include "queue/journal.h"
 
 #include "base/log.h"
+#include "base/write_at.h"
 #include "queue/journal_format.h"
 #include "queue/record_group.h"
 
@@ -29,20 +30,6 @@ std::uint64_t later_sequence(std::uint64_t sequence)
 }
 constexpr std::size_t kMaxSegments = 32;
 constexpr std::size_t kSmallGroup = 16 << 10;
-
-std::optional<SystemError> pwrite_all(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path)
-{
-    while (!bytes.empty()) {
-        const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return SystemError::last("write", path);
-        bytes.remove_prefix(static_cast<std::size_t>(put));
-        offset += static_cast<std::uint64_t>(put);
-    }
-    return std::nullopt;
-}
 
 std::span<iovec> without_front(std::span<iovec> pieces, std::size_t count)
 {
@@ -90,9 +77,10 @@ std::optional<SystemError> make_segment_file(const std::string& path, std::size_
         return fd.error();
     const std::string zeros(1 << 20, '\0');
     for (std::size_t at = 0; at < size; at += zeros.size())
-        if (auto error =
-                pwrite_all(fd->get(), std::string_view(zeros).substr(0, std::min(zeros.size(), size - at)), at, path))
-            return error;
+        if (const auto put =
+                write_at(fd->get(), std::string_view(zeros).substr(0, std::min(zeros.size(), size - at)), at, path);
+            !put)
+            return put.error();
     if (::fsync(fd->get()) != 0)
         return SystemError::last("fsync", path);
     const auto directory = open_file(path.substr(0, path.rfind('/')), O_RDONLY | O_DIRECTORY);
@@ -104,8 +92,8 @@ std::optional<SystemError> make_segment_file(const std::string& path, std::size_
 
 std::optional<SystemError> begin_segment(int fd, std::uint64_t sequence, const std::string& path)
 {
-    if (auto error = pwrite_all(fd, encode_segment_header(sequence), 0, path))
-        return error;
+    if (const auto put = write_at(fd, encode_segment_header(sequence), 0, path); !put)
+        return put.error();
     if (::fdatasync(fd) != 0)
         return SystemError::last("fdatasync", path);
     return std::nullopt;
@@ -253,8 +241,8 @@ std::optional<SystemError> Journal::next_segment_now()
             return failed;
     }
     number(*segment);
-    if (auto failed = pwrite_all(segment->fd.get(), encode_segment_header(segment->sequence), 0, segment->path))
-        return failed;
+    if (const auto put = write_at(segment->fd.get(), encode_segment_header(segment->sequence), 0, segment->path); !put)
+        return put.error();
     active_ = std::move(segment);
     active_used_ = kSegmentHeader;
     return std::nullopt;
@@ -311,7 +299,7 @@ void Journal::number(Segment& segment)
 
 void Journal::sync_soon()
 {
-    if (!sync_timer_)
+    if (!sync_timer_ && !closing_)
         sync_timer_ = loop_.call_at(event::Clock::now() + options_.sync_after, [this] {
             sync_timer_.reset();
             if (!flushing_)
@@ -478,7 +466,7 @@ event::Task<std::optional<SystemError>> Journal::next_segment()
 
 void Journal::schedule_checkpoint()
 {
-    if (checkpoint_timer_ || checkpointing_)
+    if (checkpoint_timer_ || checkpointing_ || closing_)
         return;
     // A full segment that could not be freed yet soon can: better than to make another one.
     constexpr event::milliseconds kSoon{500};
@@ -554,6 +542,7 @@ event::Task<std::expected<void, SystemError>> Journal::forget()
 event::Task<void> Journal::checkpoint()
 {
     checkpointing_ = true;
+    checkpoint_timer_.reset();
     dirty_ = (flushing_ && !through_) || gathering_->records.count() > 0;
     const auto done = co_await forget();
     if (!done) {
@@ -584,6 +573,10 @@ event::Task<void> Journal::close()
         write_through();
     else
         start_flush();
+    // Nothing may begin by itself after the last checkpoint: who closes us goes on to destroy us.
+    closing_ = true;
+    checkpoint_timer_.reset();
+    sync_timer_.reset();
     while (flushing_ || checkpointing_)
         co_await changed_.wait();
     co_await checkpoint();

@@ -130,6 +130,7 @@ private:
     std::shared_ptr<Group> gathering_;
     bool flushing_ = false;
     bool checkpointing_ = false;
+    bool closing_ = false;
     bool dirty_ = false;       // records since the last checkpoint
     bool marked_clean_ = true; // what the checkpoint file says now
     SegmentPtr active_;

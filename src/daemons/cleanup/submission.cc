@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/write_at.h"
 #include "ipc/flags.h"
 #include "mail/address.h"
 #include "mail/date.h"
@@ -25,20 +26,6 @@ bool flag(const ipc::SubmitRequest& request, std::uint32_t bit)
 }
 
 constexpr std::size_t kLongLine = 998; // RFC 5321 s4.5.3.1.6, without CRLF
-
-bool write_at(int fd, std::string_view bytes, std::uint64_t offset)
-{
-    while (!bytes.empty()) {
-        const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        bytes.remove_prefix(static_cast<std::size_t>(put));
-        offset += static_cast<std::uint64_t>(put);
-    }
-    return true;
-}
 
 } // namespace
 
@@ -166,7 +153,7 @@ void Submission::spill()
         return;
     }
     std::string& output = pass_->output();
-    if (!write_at(file_.get(), output, queue::kContentOffset + streamed_)) {
+    if (!write_at(file_.get(), output, queue::kContentOffset + streamed_, queue_id())) {
         failed_ = fail("write queue file");
         return;
     }
@@ -336,7 +323,7 @@ Verdict Submission::write_whole(QueueFile file)
         return verdict(ipc::SUBMIT_WRITE);
     std::uint64_t at = 0;
     for (const auto& piece : file_pieces_) {
-        if (!write_at(file_.get(), piece, at))
+        if (!write_at(file_.get(), piece, at, queue_id()))
             return fail("write queue file");
         at += piece.size();
     }
@@ -357,7 +344,8 @@ Verdict Submission::write_rest()
     status_offset_ = header.status_offset();
     std::string tail = request_.envelope().SerializeAsString();
     tail.append(header.recipient_count, static_cast<char>(queue::RecipientState::pending));
-    if (!write_at(file_.get(), tail, header.envelope_offset()) || !write_at(file_.get(), header.encode(), 0))
+    if (!write_at(file_.get(), tail, header.envelope_offset(), queue_id()) ||
+        !write_at(file_.get(), header.encode(), 0, queue_id()))
         return fail("write queue file");
     return verdict(ipc::SUBMIT_OK);
 }

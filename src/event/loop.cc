@@ -414,37 +414,59 @@ void Loop::Sleep::await_suspend(std::coroutine_handle<> handle)
 
 // --- conditions ---
 
+void Condition::Link::insert_before(Link& where)
+{
+    next = &where;
+    previous = where.previous;
+    previous->next = this;
+    where.previous = this;
+}
+
+void Condition::Link::remove()
+{
+    previous->next = next;
+    next->previous = previous;
+    next = previous = this;
+}
+
 Condition::~Condition()
 {
     // Waiters live in coroutines that must not outlive what they wait on.
-    for (Awaiter* waiter : std::exchange(waiters_, {}))
-        waiter->wake(Ready::cancelled);
+    wake_all(Ready::cancelled);
 }
 
 void Condition::Awaiter::await_suspend(std::coroutine_handle<> handle)
 {
-    condition_.waiters_.push_back(this);
+    insert_before(condition_.waiters_);
     suspend(condition_.loop_, handle, timeout_);
 }
 
 void Condition::Awaiter::detach()
 {
-    std::erase(condition_.waiters_, this);
+    remove();
 }
 
 void Condition::notify_one()
 {
-    if (!waiters_.empty())
-        waiters_.front()->wake(Ready::ready);
+    if (anyone_waits())
+        static_cast<Awaiter*>(waiters_.next)->wake(Ready::ready);
 }
 
 void Condition::notify_all()
 {
-    // Those that start to wait again while being woken wait for the next notice.
-    auto woken = waiters_;
-    for (Awaiter* waiter : woken)
-        if (std::ranges::find(waiters_, waiter) != waiters_.end())
-            waiter->wake(Ready::ready);
+    wake_all(Ready::ready);
+}
+
+// Those that start to wait again while being woken wait for the next notice.
+void Condition::wake_all(Ready how)
+{
+    if (!anyone_waits())
+        return;
+    Link woken;
+    woken.insert_before(waiters_);
+    waiters_.remove();
+    while (!woken.alone())
+        static_cast<Awaiter*>(woken.next)->wake(how);
 }
 
 } // namespace facteur::event

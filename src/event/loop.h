@@ -228,22 +228,36 @@ inline Loop::Sleep Loop::sleep(milliseconds duration)
     return {*this, duration};
 }
 
-// Coroutines wait here until someone notifies. Woken ones run at once, inside notify.
+// Coroutines wait here until someone notifies. Woken ones run at once, inside notify. However many wait, waking one and
+// giving up cost the same.
 class Condition {
+    struct Link { // in a ring
+        Link() = default;
+        Link(const Link&) = delete;
+        Link& operator=(const Link&) = delete;
+        [[nodiscard]] bool alone() const { return next == this; }
+        void insert_before(Link& where);
+        void remove();
+        Link* next = this;
+        Link* previous = this;
+    };
+
 public:
     explicit Condition(Loop& loop) : loop_(loop) {}
     ~Condition();
     Condition(const Condition&) = delete;
     Condition& operator=(const Condition&) = delete;
 
-    class Awaiter final : public Waiter {
+    class Awaiter final : public Waiter, private Link {
     public:
         Awaiter(Condition& condition, milliseconds timeout) : condition_(condition), timeout_(timeout) {}
+        ~Awaiter() override { remove(); }
         bool await_ready() const { return false; }
         void await_suspend(std::coroutine_handle<> handle);
         Ready await_resume() const { return result_; }
 
     private:
+        friend class Condition;
         void detach() override;
         Condition& condition_;
         milliseconds timeout_;
@@ -251,11 +265,13 @@ public:
     [[nodiscard]] Awaiter wait(milliseconds timeout = kForever) { return {*this, timeout}; }
     void notify_one();
     void notify_all();
-    [[nodiscard]] bool anyone_waits() const { return !waiters_.empty(); }
+    [[nodiscard]] bool anyone_waits() const { return !waiters_.alone(); }
 
 private:
+    void wake_all(Ready how);
+
     Loop& loop_;
-    std::vector<Awaiter*> waiters_;
+    Link waiters_; // the longest waiting first
 };
 
 } // namespace facteur::event

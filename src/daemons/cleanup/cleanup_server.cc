@@ -1,6 +1,8 @@
 #include "daemons/cleanup/cleanup_server.h"
 
 #include "base/log.h"
+#include "base/run_delay.h"
+#include "daemons/cleanup/flow_gate.h"
 #include "daemons/cleanup/submission.h"
 #include "ipc/client.h"
 #include "ipc/flags.h"
@@ -15,6 +17,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <set>
@@ -43,6 +46,7 @@ public:
             rules_.emplace(std::move(*rules));
         else
             log::warning("standing rules: {}", rules.error().message());
+        run_delay_.emplace();
         return {};
     }
 
@@ -56,6 +60,9 @@ public:
         qmgr_ = std::make_unique<ipc::Client>(process.loop, settings_.qmgr_socket);
         bounce_ = std::make_unique<ipc::Client>(process.loop,
                                                 "private/" + process.config.get(config::params::bounce_service_name));
+        const FlowGate::Limits limits{.longest = std::min(FlowGate::Limits{}.longest, settings_.in_flow_delay)};
+        gate_ = std::make_unique<FlowGate>(
+            process.loop, limits, [this, &loop = process.loop] { return run_delay_->short_of_processors(loop.now()); });
         return {};
     }
 
@@ -139,6 +146,7 @@ private:
         // While the queue manager is behind, clients wait a little: mail then leaves first (in_flow_delay).
         if (process_->loop.now() < slow_until_)
             co_await process_->loop.sleep(settings_.in_flow_delay);
+        FlowGate::Ticket ticket = co_await gate_->pass(submission->received());
         Verdict result = submission->finish(queue_file());
         Pin pin;
         if (result.ok() && !submission->discarded()) {
@@ -152,7 +160,7 @@ private:
         if (!result.ok() || submission->discarded())
             co_return;
         if (pin)
-            event::spawn(hand_over(submission->arrival(), std::move(pin)));
+            event::spawn(hand_over(submission->arrival(), std::move(pin), std::move(ticket)));
         else if (submission->stored())
             event::spawn(tell_qmgr(submission->arrival()));
     }
@@ -275,7 +283,7 @@ private:
 
     // A message that is a record only: kept until qmgr says that it is gone or has its file. When qmgr does not answer
     // it gets its file here.
-    event::Task<void> hand_over(ipc::Arrived arrival, Pin pin)
+    event::Task<void> hand_over(ipc::Arrived arrival, Pin pin, FlowGate::Ticket /*until then*/)
     {
         ++notices_;
         const queue::RecordPlace& place = pin->place();
@@ -409,6 +417,8 @@ private:
     std::optional<queue::Spool> spool_;
     service::Process* process_ = nullptr;
     std::unique_ptr<queue::Journal> journal_;
+    std::optional<RunDelay> run_delay_;
+    std::unique_ptr<FlowGate> gate_;
     std::unique_ptr<ipc::Client> qmgr_;
     std::unique_ptr<ipc::Client> bounce_;
     std::map<StreamKey, Stream> streams_;

@@ -41,6 +41,7 @@ public:
 
     // The next bytes of content. After the first failure the rest is ignored.
     void push(std::string_view bytes);
+    [[nodiscard]] std::uint64_t received() const { return pass_->facts().stored_bytes; } // bytes so far, as stored
     // All content is there: completes headers and envelope, and writes the file. Not yet durable.
     Verdict finish(QueueFile file);
     // Makes the written file a message: mode 0700. After this the destructor leaves it alone.

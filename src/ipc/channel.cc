@@ -89,18 +89,23 @@ Channel::~Channel()
 }
 
 void Channel::put_frame(std::uint16_t flags, std::uint32_t id, Method method,
-                        const google::protobuf::MessageLite* message, std::string_view blob)
+                        const google::protobuf::MessageLite* message, Blob blob)
 {
     if (closed_)
         return;
-    Header header{kMagic, 0, static_cast<std::uint32_t>(blob.size()), id, static_cast<std::uint16_t>(method), flags, 0};
+    Header header{kMagic, 0, static_cast<std::uint32_t>(blob.bytes.size()), id, static_cast<std::uint16_t>(method),
+                  flags,  0};
     std::string bytes;
     if (message)
         message->SerializeToString(&bytes);
     header.message_size = static_cast<std::uint32_t>(bytes.size());
     stream_->queue({reinterpret_cast<const char*>(&header), sizeof header});
     stream_->queue(bytes);
-    stream_->queue(blob);
+    constexpr std::size_t kSmall = 8 << 10; // those rather go with their neighbours
+    if (blob.owner && blob.bytes.size() > kSmall)
+        stream_->queue(std::move(blob.owner), blob.bytes);
+    else
+        stream_->queue(blob.bytes);
     if (!draining_)
         stream_->loop().at_turn_end(*this);
 }
@@ -130,14 +135,14 @@ event::Task<void> Channel::drain()
 }
 
 event::Task<std::expected<void, IpcError>> Channel::call(Method method, const google::protobuf::MessageLite& request,
-                                                         google::protobuf::MessageLite& reply, std::string_view blob,
+                                                         google::protobuf::MessageLite& reply, Blob blob,
                                                          event::milliseconds timeout, std::string* reply_blob,
                                                          Asked asked)
 {
     if (closed_)
         co_return std::unexpected(IpcError::lost);
     Pending pending(*this, next_id_++, timeout);
-    put_frame(asked == Asked::again ? kRepeated : 0, pending.id, method, &request, blob);
+    put_frame(asked == Asked::again ? kRepeated : 0, pending.id, method, &request, std::move(blob));
     const event::Ready how = co_await pending;
     pending.channel_forget();
     leave_if_done();
@@ -152,15 +157,15 @@ event::Task<std::expected<void, IpcError>> Channel::call(Method method, const go
     co_return std::expected<void, IpcError>{};
 }
 
-void Channel::send_one_way(Method method, const google::protobuf::MessageLite& request, std::string_view blob)
+void Channel::send_one_way(Method method, const google::protobuf::MessageLite& request, Blob blob)
 {
-    put_frame(kOneWay, 0, method, &request, blob);
+    put_frame(kOneWay, 0, method, &request, std::move(blob));
 }
 
-void Channel::answer(const Request& request, const google::protobuf::MessageLite& reply, std::string_view blob)
+void Channel::answer(const Request& request, const google::protobuf::MessageLite& reply, Blob blob)
 {
     if (!request.one_way)
-        put_frame(kAnswer, request.id, request.method, &reply, blob);
+        put_frame(kAnswer, request.id, request.method, &reply, std::move(blob));
 }
 
 void Channel::answer_refused(const Request& request)

@@ -49,6 +49,20 @@ enum class IpcError {
 };
 std::string_view to_string(IpcError error);
 
+// Bytes beside a message. They are copied; those that have an owner are sent from where they are.
+struct Blob {
+    Blob() = default;
+    Blob(std::string_view copied) : bytes(copied) {}
+    Blob(const std::string& copied) : bytes(copied) {}
+    Blob(std::shared_ptr<const std::string> kept) : owner(std::move(kept))
+    {
+        if (owner)
+            bytes = *owner;
+    }
+    std::shared_ptr<const std::string> owner;
+    std::string_view bytes;
+};
+
 class Channel;
 
 // One request as the serving side gets it. Answer exactly once unless one_way.
@@ -75,11 +89,11 @@ public:
     // Sends and waits for the answer into `reply`. The reply's blob, if any, goes to *reply_blob.
     enum class Asked { first, again }; // see Request::repeated
     event::Task<std::expected<void, IpcError>> call(Method method, const google::protobuf::MessageLite& request,
-                                                    google::protobuf::MessageLite& reply, std::string_view blob = {},
+                                                    google::protobuf::MessageLite& reply, Blob blob = {},
                                                     event::milliseconds timeout = event::milliseconds(3'600'000),
                                                     std::string* reply_blob = nullptr, Asked asked = Asked::first);
-    void send_one_way(Method method, const google::protobuf::MessageLite& request, std::string_view blob = {});
-    void answer(const Request& request, const google::protobuf::MessageLite& reply, std::string_view blob = {});
+    void send_one_way(Method method, const google::protobuf::MessageLite& request, Blob blob = {});
+    void answer(const Request& request, const google::protobuf::MessageLite& reply, Blob blob = {});
     void answer_refused(const Request& request);
 
     // Reads until the stream ends or turns bad; answers to our calls are matched inside, each request goes to
@@ -108,7 +122,7 @@ private:
     void turn_ended() override;
     event::Task<void> drain();
     void put_frame(std::uint16_t flags, std::uint32_t id, Method method, const google::protobuf::MessageLite* message,
-                   std::string_view blob);
+                   Blob blob);
     bool take_frame(const OnRequest& on_request); // false: not enough bytes yet
     [[nodiscard]] std::size_t awaited() const;
     void fail_pending(IpcError why);

@@ -49,9 +49,8 @@ event::Task<std::shared_ptr<Channel>> Client::connected()
 }
 
 event::Task<std::expected<void, IpcError>> Client::call(Method method, const google::protobuf::MessageLite& request,
-                                                        google::protobuf::MessageLite& reply, std::string_view blob,
-                                                        Repeat repeat, event::milliseconds timeout,
-                                                        std::string* reply_blob)
+                                                        google::protobuf::MessageLite& reply, Blob blob, Repeat repeat,
+                                                        event::milliseconds timeout, std::string* reply_blob)
 {
     IpcError error = IpcError::unreachable;
     auto asked = Channel::Asked::first;
@@ -88,13 +87,12 @@ event::Task<std::expected<Client::Lease, IpcError>> Client::lease()
     co_return std::unexpected(IpcError::unreachable);
 }
 
-event::Task<bool> Client::send_one_way(Method method, const google::protobuf::MessageLite& request,
-                                       std::string_view blob)
+event::Task<bool> Client::send_one_way(Method method, const google::protobuf::MessageLite& request, Blob blob)
 {
     const auto channel = co_await connected();
     if (!channel)
         co_return false;
-    channel->send_one_way(method, request, blob);
+    channel->send_one_way(method, request, std::move(blob));
     co_return true;
 }
 

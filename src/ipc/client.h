@@ -20,7 +20,7 @@ public:
     // apart: master may be restarting the service. Use once for requests that must not happen twice.
     enum class Repeat { never, until_answered };
     event::Task<std::expected<void, IpcError>> call(Method method, const google::protobuf::MessageLite& request,
-                                                    google::protobuf::MessageLite& reply, std::string_view blob = {},
+                                                    google::protobuf::MessageLite& reply, Blob blob = {},
                                                     Repeat repeat = Repeat::until_answered,
                                                     event::milliseconds timeout = event::milliseconds(3'600'000),
                                                     std::string* reply_blob = nullptr);
@@ -43,8 +43,7 @@ public:
     };
     event::Task<std::expected<Lease, IpcError>> lease();
     // Best effort: lost when nobody listens. False when it could not even be queued.
-    event::Task<bool> send_one_way(Method method, const google::protobuf::MessageLite& request,
-                                   std::string_view blob = {});
+    event::Task<bool> send_one_way(Method method, const google::protobuf::MessageLite& request, Blob blob = {});
 
     [[nodiscard]] const std::string& socket_path() const { return path_; }
 

@@ -26,6 +26,9 @@ char* scratch()
     return buffer.get();
 }
 
+// The stream whose bytes stand there.
+thread_local Stream* borrower = nullptr;
+
 bool would_block(int code)
 {
     return code == EAGAIN || code == EWOULDBLOCK;
@@ -45,10 +48,25 @@ Stream::Stream(event::Loop& loop, UniqueFd fd) : fd_(std::move(fd)), watch_(loop
     ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-Stream::~Stream() = default;
+Stream::~Stream()
+{
+    if (borrower == this)
+        borrower = nullptr;
+}
+
+void Stream::keep_lent()
+{
+    borrower = nullptr;
+    input_.assign(std::exchange(lent_, {}));
+}
 
 void Stream::consume(std::size_t count)
 {
+    if (!lent_.empty()) {
+        lent_.remove_prefix(count);
+        keep_lent();
+        return;
+    }
     consumed_ += count;
     if (consumed_ < input_.size())
         return;
@@ -61,6 +79,8 @@ void Stream::consume(std::size_t count)
 
 std::optional<Stream::Line> Stream::take_line(std::size_t limit)
 {
+    if (!lent_.empty())
+        keep_lent();
     const std::string_view ready = buffered();
     const auto newline = ready.substr(0, limit + 2).find('\n');
     if (newline == ready.npos) {
@@ -82,20 +102,28 @@ std::optional<Stream::Line> Stream::take_line(std::size_t limit)
 
 std::string Stream::take_buffered()
 {
+    if (!lent_.empty())
+        keep_lent();
     input_.erase(0, std::exchange(consumed_, 0));
     return std::exchange(input_, {});
 }
 
 // As read(2). What is known to be long goes where it belongs without a detour.
-ssize_t Stream::read_some(std::size_t awaited)
+ssize_t Stream::read_some(std::size_t awaited, Into where)
 {
     constexpr std::size_t kLong = 16 << 10;
     constexpr std::size_t kMostReserved = 1 << 20;
     const std::size_t before = input_.size();
     if (awaited < before + kLong) {
+        if (borrower)
+            borrower->keep_lent();
         const ssize_t got = ::read(fd_.get(), scratch(), kReadSize);
-        if (got > 0)
+        if (got > 0 && where == Into::lent) {
+            lent_ = {scratch(), static_cast<std::size_t>(got)};
+            borrower = this;
+        } else if (got > 0) {
             input_.append(scratch(), static_cast<std::size_t>(got));
+        }
         if (got > 0 && static_cast<std::size_t>(got) < kReadSize)
             watch_.drained();
         return got;
@@ -115,6 +143,18 @@ ssize_t Stream::read_some(std::size_t awaited)
 
 event::Task<std::expected<void, StreamError>> Stream::fill(milliseconds timeout, std::size_t awaited)
 {
+    return read(timeout, awaited, Into::own);
+}
+
+event::Task<std::expected<void, StreamError>> Stream::fill_lent(milliseconds timeout)
+{
+    return read(timeout, 0, Into::lent);
+}
+
+event::Task<std::expected<void, StreamError>> Stream::read(milliseconds timeout, std::size_t awaited, Into where)
+{
+    if (!lent_.empty())
+        keep_lent();
     if (consumed_ > 0) {
         input_.erase(0, consumed_);
         consumed_ = 0;
@@ -127,7 +167,7 @@ event::Task<std::expected<void, StreamError>> Stream::fill(milliseconds timeout,
             if (how != event::Ready::ready)
                 co_return std::unexpected(from_ready(how));
         }
-        const ssize_t got = read_some(awaited);
+        const ssize_t got = read_some(awaited, where);
         if (got > 0)
             co_return std::expected<void, StreamError>{};
         if (got == 0)

@@ -42,11 +42,17 @@ public:
         Ending ending = Ending::none;
     };
     [[nodiscard]] std::optional<Line> take_line(std::size_t limit);
-    [[nodiscard]] std::string_view buffered() const { return std::string_view(input_).substr(consumed_); }
+    [[nodiscard]] std::string_view buffered() const
+    {
+        return lent_.empty() ? std::string_view(input_).substr(consumed_) : lent_;
+    }
     void consume(std::size_t count);
     // Reads once; at least one byte arrived when it succeeds. When more than a little is `awaited` in the buffer,
     // memory is reserved for that and no byte beyond it is read.
     event::Task<std::expected<void, StreamError>> fill(milliseconds timeout, std::size_t awaited = 0);
+    // As fill() when nothing is buffered, for bytes that are used at once: they stand where all streams of the thread
+    // read, and are not copied. Views of them end when anything is awaited; what is not consumed by then is kept.
+    event::Task<std::expected<void, StreamError>> fill_lent(milliseconds timeout);
     // All that is buffered, consumed.
     std::string take_buffered();
 
@@ -81,11 +87,15 @@ public:
 
 private:
     std::expected<std::size_t, StreamError> write_some();
-    ssize_t read_some(std::size_t awaited);
+    enum class Into { own, lent };
+    event::Task<std::expected<void, StreamError>> read(milliseconds timeout, std::size_t awaited, Into where);
+    ssize_t read_some(std::size_t awaited, Into where);
+    void keep_lent();
     UniqueFd fd_;
     event::Watch watch_;
     std::string input_;
     std::size_t consumed_ = 0;
+    std::string_view lent_; // of the thread's buffer; input_ is empty then
     OutputQueue output_;
     int errno_ = 0;
 };

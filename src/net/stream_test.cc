@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace facteur::net {
 namespace {
@@ -72,6 +73,53 @@ TEST(Stream, MoreThanTheSocketHolds)
     event::spawn(send_big(*pair.left, sent));
     pair.loop.run_until_done(receive_all(*pair.right, got));
     EXPECT_EQ(got.size(), sent.size());
+}
+
+// Lent bytes stand where other streams read too: what was not consumed is kept all the same.
+event::Task<void> lend_and_interleave(Pair& one, Stream& other)
+{
+    one.left->queue("first second");
+    EXPECT_TRUE(one.left->flush_now());
+    const auto lent = co_await one.right->fill_lent(milliseconds(2000));
+    EXPECT_TRUE(lent.has_value());
+    EXPECT_EQ(one.right->buffered(), "first second");
+    const auto filled = co_await other.fill(milliseconds(2000));
+    EXPECT_TRUE(filled.has_value());
+    EXPECT_EQ(other.buffered(), "OTHER BYTES");
+    EXPECT_EQ(one.right->buffered(), "first second");
+    one.right->consume(6);
+    EXPECT_EQ(one.right->buffered(), "second");
+
+    one.right->consume(6);
+    one.left->queue("third line\nfourth");
+    EXPECT_TRUE(one.left->flush_now());
+    const auto again = co_await one.right->fill_lent(milliseconds(2000));
+    EXPECT_TRUE(again.has_value());
+    one.right->consume(6);
+    const auto line = one.right->take_line(100);
+    EXPECT_TRUE(line && line->text == "line" && line->ending == Stream::Ending::lf);
+    EXPECT_EQ(one.right->take_buffered(), "fourth");
+
+    one.left->queue("fifth");
+    EXPECT_TRUE(one.left->flush_now());
+    const auto third = co_await one.right->fill_lent(milliseconds(2000));
+    EXPECT_TRUE(third.has_value());
+    one.left->queue(" sixth");
+    EXPECT_TRUE(one.left->flush_now());
+    const auto more = co_await one.right->fill(milliseconds(2000));
+    EXPECT_TRUE(more.has_value());
+    EXPECT_EQ(one.right->buffered(), "fifth sixth");
+}
+
+TEST(Stream, WhatWasLentIsKept)
+{
+    Pair pair;
+    int fds[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    Stream other(pair.loop, UniqueFd(fds[0]));
+    const UniqueFd peer(fds[1]);
+    ASSERT_EQ(::write(peer.get(), "OTHER BYTES", 11), 11);
+    pair.loop.run_until_done(lend_and_interleave(pair, other));
 }
 
 TEST(Address, Forms)

@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli), by the processor's own instruction where it has one. Source: RFC 3720 appendix B.4.
+// CRC-32C (Castagnoli), as fast as the processor can (ISA-L). Source: RFC 3720 appendix B.4.
 #pragma once
 
 #include <cstdint>

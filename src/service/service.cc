@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -417,6 +418,16 @@ void keep_freed_memory()
     ::mallopt(M_TOP_PAD, 256 << 10);
 }
 
+// A daemon that is woken interrupts nobody (SCHED_BATCH): who runs goes on until it waits, and by then there is more
+// for the daemon to do at once. A free processor takes it up as soon as ever. Where the administrator chose a policy,
+// that one stays. docs/adr/0011-daemons-interrupt-nobody.md
+void interrupt_nobody()
+{
+    const sched_param priority{};
+    if (::sched_getscheduler(0) == SCHED_OTHER)
+        ::sched_setscheduler(0, SCHED_BATCH, &priority);
+}
+
 // Until main.cf has been read, master's environment tells where its own configuration wants the log.
 void set_early_log(std::string_view program)
 {
@@ -441,6 +452,8 @@ int run(int argc, char** argv, std::string_view program, MakeServer make)
     if (!options)
         return fail(options.error());
     log::set_verbosity(options->verbosity);
+    if (!options->standalone)
+        interrupt_nobody();
     auto config = load_daemon_config(options->overrides);
     if (!config)
         return fail(config.error().message());

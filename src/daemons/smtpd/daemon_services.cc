@@ -60,13 +60,13 @@ void DaemonServices::will_resolve(std::string sender, std::string address)
 }
 
 event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> DaemonServices::submit(const ipc::SubmitRequest& request,
-                                                                                   std::string_view content)
+                                                                                   Content content)
 {
     // A whole message may be sent again when cleanup goes away: the queue id makes it the same message. Its first part
     // may not, since the parts that follow have to reach the process that has it.
     ipc::SubmitReply reply;
     if (request.last()) {
-        const auto called = co_await cleanup_.call(ipc::Method::submit, request, reply, content);
+        const auto called = co_await cleanup_.call(ipc::Method::submit, request, reply, std::move(content));
         if (!called)
             co_return std::unexpected(called.error());
         co_return std::move(reply);
@@ -74,7 +74,7 @@ event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> DaemonServices::subm
     auto lease = co_await cleanup_.lease();
     if (!lease)
         co_return std::unexpected(lease.error());
-    const auto called = co_await (*lease)->call(ipc::Method::submit, request, reply, content);
+    const auto called = co_await (*lease)->call(ipc::Method::submit, request, reply, std::move(content));
     if (!called)
         co_return std::unexpected(called.error());
     if (reply.status() == ipc::SUBMIT_OK)
@@ -83,13 +83,13 @@ event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> DaemonServices::subm
 }
 
 event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> DaemonServices::submit_chunk(const ipc::SubmitChunk& chunk,
-                                                                                         std::string_view content)
+                                                                                         Content content)
 {
     const auto found = parts_.find(chunk.queue_id());
     if (found == parts_.end())
         co_return std::unexpected(ipc::IpcError::lost);
     ipc::SubmitReply reply;
-    const auto called = co_await found->second->call(ipc::Method::submit_chunk, chunk, reply, content);
+    const auto called = co_await found->second->call(ipc::Method::submit_chunk, chunk, reply, std::move(content));
     if (!called || chunk.last() || chunk.abort())
         parts_.erase(chunk.queue_id());
     if (!called)

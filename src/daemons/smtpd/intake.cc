@@ -7,6 +7,7 @@
 #include "smtp/reply.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace facteur::smtpd {
 
@@ -92,8 +93,12 @@ std::string reply_to_submission(const ipc::SubmitReply& answer)
 std::size_t Intake::take(std::string_view bytes)
 {
     const std::size_t before = content_.size();
-    if (const std::size_t needed = before + bytes.size(); content_.capacity() < needed)
-        content_.reserve(std::max(needed, 2 * content_.capacity()));
+    if (const std::size_t needed = before + bytes.size(); content_.capacity() < needed) {
+        // What comes in long pieces is long.
+        constexpr std::size_t kLongPiece = 16 << 10;
+        const std::size_t likely = begun_ ? kPart + bytes.size() : bytes.size() >= kLongPiece ? 2 * needed : needed;
+        content_.reserve(std::max(likely, 2 * content_.capacity()));
+    }
     const std::size_t used = decoder_.decode(bytes, content_);
     size_ += content_.size() - before;
     const std::uint64_t limit = context_.settings.message_size_limit;
@@ -178,20 +183,21 @@ void Intake::note(const std::expected<ipc::SubmitReply, ipc::IpcError>& answer)
 
 event::Task<void> Intake::send(bool last)
 {
-    if (!begun_) {
+    if (!begun_)
         fix_first_line();
+    auto content = std::make_shared<const std::string>(std::exchange(content_, {}));
+    if (!begun_) {
         begun_ = true;
         const ipc::SubmitRequest request = make_request(last);
-        const auto answer = co_await context_.services->submit(request, content_);
+        const auto answer = co_await context_.services->submit(request, std::move(content));
         note(answer);
     } else {
         ipc::SubmitChunk chunk;
         chunk.set_queue_id(facts_.queue_id);
         chunk.set_last(last);
-        const auto answer = co_await context_.services->submit_chunk(chunk, content_);
+        const auto answer = co_await context_.services->submit_chunk(chunk, std::move(content));
         note(answer);
     }
-    content_.clear();
 }
 
 event::Task<void> Intake::send_part()

@@ -9,6 +9,7 @@
 #include "net/address.h"
 
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,11 +27,12 @@ public:
     // resolve() will soon be asked this. A service that answers from afar can begin now.
     virtual void will_resolve(std::string /* sender */, std::string /* address */) {}
 
-    // Mail for cleanup. The content arguments must stay until the task ends.
+    // Mail for cleanup.
+    using Content = std::shared_ptr<const std::string>; // null: none
     virtual event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit(const ipc::SubmitRequest& request,
-                                                                               std::string_view content) = 0;
+                                                                               Content content) = 0;
     virtual event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit_chunk(const ipc::SubmitChunk& chunk,
-                                                                                     std::string_view content) = 0;
+                                                                                     Content content) = 0;
 
     virtual event::Task<ipc::FlushReply::Status> flush_site(std::string site) = 0;
 

@@ -155,7 +155,7 @@ void Session::log_client()
     log::info("{}", line);
 }
 
-event::Task<bool> Session::fill()
+event::Task<bool> Session::fill(Lent lent)
 {
     auto timeout = settings().timeout;
     if (settings().per_request_deadline) {
@@ -168,7 +168,7 @@ event::Task<bool> Session::fill()
         broken_ = flushed.error();
         co_return false;
     }
-    const auto filled = co_await stream_->fill(timeout);
+    const auto filled = co_await (lent == Lent::yes ? stream_->fill_lent(timeout) : stream_->fill(timeout));
     if (!filled)
         broken_ = filled.error();
     co_return filled.has_value();
@@ -177,7 +177,7 @@ event::Task<bool> Session::fill()
 event::Task<std::string_view> Session::content()
 {
     if (stream_->buffered().empty()) {
-        const bool more = co_await fill();
+        const bool more = co_await fill(Lent::yes);
         if (!more)
             co_return std::string_view{};
         if (settings().per_request_deadline) {

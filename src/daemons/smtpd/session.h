@@ -60,7 +60,8 @@ public:
     void greet(); // "220 ..."
     [[nodiscard]] bool offers(std::uint32_t keyword) const { return (discarded_keywords & keyword) == 0; }
 
-    // Reads content: what is buffered, or after waiting what comes. Empty when the client is gone (see broken()).
+    // Reads content: what is buffered, or after waiting what comes. Empty when the client is gone (see broken()). The
+    // view ends when anything is awaited: consume() before.
     event::Task<std::string_view> content();
     void consume(std::size_t count);
     // Bytes received of the message under way, for the log line of a lost client.
@@ -80,7 +81,8 @@ private:
     event::Task<void> dispatch(const Command& command, Words words);
     bool too_early(const Command& command);
     void count_error() { ++errors_; }
-    event::Task<bool> fill();
+    enum class Lent { no, yes }; // see net::Stream::fill_lent()
+    event::Task<bool> fill(Lent lent = Lent::no);
     event::Task<void> slow_down();
     std::string with_footer(std::string_view text) const;
     event::Task<void> say_goodbye();

@@ -65,22 +65,23 @@ public:
     void will_resolve(std::string sender, std::string address) override { announced.push_back(sender + " " + address); }
 
     event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit(const ipc::SubmitRequest& request,
-                                                                       std::string_view bytes) override
+                                                                       Content bytes) override
     {
         if (cleanup_gone)
             co_return std::unexpected(ipc::IpcError::unreachable);
         requests.push_back(request);
-        content = bytes;
+        content = bytes ? *bytes : std::string();
         auto reply = answer;
         co_return std::move(reply);
     }
 
     event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit_chunk(const ipc::SubmitChunk& chunk,
-                                                                             std::string_view bytes) override
+                                                                             Content bytes) override
     {
         ++chunks;
         aborts += chunk.abort();
-        content += bytes;
+        if (bytes)
+            content += *bytes;
         auto reply = answer;
         co_return std::move(reply);
     }

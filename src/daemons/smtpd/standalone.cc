@@ -135,21 +135,22 @@ event::Task<std::expected<ipc::ResolveReply, ipc::IpcError>> StandaloneServices:
 }
 
 event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>>
-StandaloneServices::submit(const ipc::SubmitRequest& request, std::string_view content)
+StandaloneServices::submit(const ipc::SubmitRequest& request, Content content)
 {
     pending_ = request;
     content_.clear();
     ipc::SubmitChunk all;
     all.set_last(request.last());
-    auto answer = co_await submit_chunk(all, content);
+    auto answer = co_await submit_chunk(all, std::move(content));
     co_return std::move(answer);
 }
 
 event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>>
-StandaloneServices::submit_chunk(const ipc::SubmitChunk& chunk, std::string_view content)
+StandaloneServices::submit_chunk(const ipc::SubmitChunk& chunk, Content content)
 {
     ipc::SubmitReply reply;
-    content_ += content;
+    if (content)
+        content_ += *content;
     if (chunk.abort())
         content_.clear();
     if (!chunk.last())

@@ -18,9 +18,9 @@ public:
     event::Task<std::expected<ipc::ResolveReply, ipc::IpcError>> resolve(std::string sender,
                                                                          std::string address) override;
     event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit(const ipc::SubmitRequest& request,
-                                                                       std::string_view content) override;
+                                                                       Content content) override;
     event::Task<std::expected<ipc::SubmitReply, ipc::IpcError>> submit_chunk(const ipc::SubmitChunk& chunk,
-                                                                             std::string_view content) override;
+                                                                             Content content) override;
     event::Task<ipc::FlushReply::Status> flush_site(std::string site) override;
     event::Task<std::optional<ipc::AnvilReply>> count(ipc::AnvilRequest::Operation operation,
                                                       std::string address) override;

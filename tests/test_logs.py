@@ -2,10 +2,12 @@
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
-from mta import PORTS
+from load import Load
+from mta import PORTS, eventually
 
 
 @pytest.mark.skipif(not shutil.which("pflogsumm"), reason="pflogsumm is not installed")
@@ -48,3 +50,19 @@ def test_every_line_has_the_form(mta):
     form = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d mx postfix/[\w-]+\[\d+\]: .+$")
     strange = [line for line in mta.log().splitlines() if not form.match(line)]
     assert strange == []
+
+
+def test_lines_of_a_message_stand_in_order(make):
+    """Several daemons write them, and the logger's queue is short: who reads the log relies on "removed" being the last."""
+    mta = make()
+    with Load(mta.port, "user@box.example", threads=16) as load:
+        time.sleep(2)
+    mta.await_queue(lambda queue: not queue, seconds=60)
+    assert eventually(lambda: mta.log().count(": removed") >= len(load.accepted) > 100)
+    stages = ("client=", "message-id=", "from=<", "to=<", "removed")
+    line = re.compile(r"\]: (?P<id>[0-9A-Z]{8,}): (?P<stage>client=|message-id=|from=<|to=<|removed)")
+    reached = {}
+    for match in line.finditer(mta.log()):
+        stage = stages.index(match["stage"])
+        assert reached.get(match["id"], -1) <= stage, match["id"]
+        reached[match["id"]] = stage

@@ -86,14 +86,24 @@ protected:
     virtual bool may_join() const = 0; // may several lines share a datagram?
 
 private:
+    // Where the logger's queue is full we wait for it: what we tell other daemons next makes them write lines that
+    // belong after ours. A logger that does not read at all is waited for once.
     void turn_ended() override
     {
-        send_all(0);
+        constexpr int kPatience = 100; // milliseconds
+        send_all(retry_ ? 0 : kPatience);
         if (!backlog_.empty() && !retry_)
-            retry_ = loop_->call_at(event::Clock::now() + event::milliseconds(20), [this] {
-                retry_.reset();
-                turn_ended();
-            });
+            retry();
+    }
+
+    void retry()
+    {
+        retry_ = loop_->call_at(event::Clock::now() + event::milliseconds(20), [this] {
+            send_all(0);
+            retry_.reset();
+            if (!backlog_.empty())
+                retry();
+        });
     }
 
     void connect_socket()
@@ -108,17 +118,19 @@ private:
             socket_ = std::move(fd);
     }
 
-    // Sends what the logger takes; waits up to `patience` milliseconds in all for it to listen.
+    // Sends what the logger takes; waits up to about `patience` milliseconds for it to read or, when it is gone, to
+    // come back.
     void send_all(int patience)
     {
         for (int attempts = 0; !backlog_.empty() && attempts < 100;) {
             if (!socket_)
                 connect_socket();
             if (!socket_) {
-                if (patience <= 0)
+                constexpr int kPause = 20;
+                if (patience < kPause)
                     return;
-                ::usleep(20'000);
-                patience -= 20;
+                ::usleep(kPause * 1000);
+                patience -= kPause;
                 continue;
             }
             const std::string& front = backlog_.front();
@@ -133,9 +145,9 @@ private:
                 if (patience <= 0)
                     return;
                 pollfd wait{socket_.get(), POLLOUT, 0};
-                ::poll(&wait, 1, patience);
-                patience -= 20;
-                ++attempts;
+                if (::poll(&wait, 1, patience) == 0)
+                    patience = 0;
+                patience -= 1; // others may be quicker, again and again
                 continue;
             }
             socket_.reset(); // the logger was restarted: connect anew

@@ -92,7 +92,9 @@ private:
     {
         constexpr int kPatience = 100; // milliseconds
         send_all(retry_ ? 0 : kPatience);
-        if (!backlog_.empty() && !retry_)
+        if (backlog_.empty())
+            retry_.reset();
+        else if (!retry_)
             retry();
     }
 

@@ -159,7 +159,9 @@ event::Task<std::expected<void, StreamError>> Stream::read(milliseconds timeout,
         input_.erase(0, consumed_);
         consumed_ = 0;
     }
-    if (input_.empty() && input_.capacity() > kKeepCapacity)
+    if (!input_.empty())
+        where = Into::own; // what comes belongs behind it
+    else if (input_.capacity() > kKeepCapacity)
         std::string().swap(input_);
     for (;;) {
         if (!watch_.maybe_readable()) {

@@ -109,6 +109,12 @@ event::Task<void> lend_and_interleave(Pair& one, Stream& other)
     const auto more = co_await one.right->fill(milliseconds(2000));
     EXPECT_TRUE(more.has_value());
     EXPECT_EQ(one.right->buffered(), "fifth sixth");
+
+    one.left->queue(" seventh");
+    EXPECT_TRUE(one.left->flush_now());
+    const auto behind = co_await one.right->fill_lent(milliseconds(2000));
+    EXPECT_TRUE(behind.has_value());
+    EXPECT_EQ(one.right->buffered(), "fifth sixth seventh");
 }
 
 TEST(Stream, WhatWasLentIsKept)

@@ -305,6 +305,7 @@ private:
             co_await process_->loop.sleep(std::chrono::seconds(1));
         }
         heed(reply);
+        gate_->set_crowded(reply.crowded());
         if (reply.make_file()) {
             const bool made = co_await make_file(arrival, place);
             if (made) {

@@ -61,7 +61,7 @@ FlowGate::FlowGate(event::Loop& loop, Limits limits, std::function<bool()> proce
 
 bool FlowGate::closed() const
 {
-    return state_->under_way >= limits_.window && processors_short_();
+    return state_->under_way >= limits_.window && crowded_ && processors_short_();
 }
 
 event::Task<FlowGate::Ticket> FlowGate::pass(std::uint64_t bytes)

@@ -3,8 +3,9 @@
 // Clients that send as fast as they can keep smtpd and cleanup busy; what delivers then gets less than its share, mail
 // piles up, and each message costs more: its record has left the processor's caches when it is read, and it gets a
 // queue file it could have done without. The gate lets a message wait a moment before it is stored while many bytes are
-// under way, until some of them have left. Behind slow destinations mail piles up as well; there nothing is won by
-// waiting, so the gate is open unless the processors are the reason.
+// under way, until some of them have left. Where agents wait for slow destinations many bytes are under way as well,
+// and nothing is won by waiting: the gate is open unless messages queue up for agents and the processors are the
+// reason.
 #pragma once
 
 #include "event/loop.h"
@@ -42,6 +43,8 @@ public:
         std::uint64_t bytes_ = 0;
     };
 
+    // As the queue manager says: a good part of the messages waits for an agent.
+    void set_crowded(bool crowded) { crowded_ = crowded; }
     // Resumes when the message may go on.
     [[nodiscard]] event::Task<Ticket> pass(std::uint64_t bytes);
 
@@ -53,6 +56,7 @@ private:
     Limits limits_;
     std::function<bool()> processors_short_;
     std::shared_ptr<Ticket::State> state_;
+    bool crowded_ = false;
     std::unique_ptr<event::Loop::Timer> timer_; // while someone waits
 };
 

@@ -12,6 +12,7 @@ using event::milliseconds;
 
 class FlowGateTest : public testing::Test {
 protected:
+    FlowGateTest() { gate_.set_crowded(true); }
     // A message of ten bytes that stays until it is dropped from `inside`.
     event::Task<void> come(std::string name, FlowGate& gate)
     {
@@ -56,6 +57,14 @@ TEST_F(FlowGateTest, OpenWhenProcessorsAreNotTheReason)
     EXPECT_EQ(passed_.size(), 5U);
 }
 
+TEST_F(FlowGateTest, OpenWhenAgentsHaveAllThereIs)
+{
+    gate_.set_crowded(false);
+    for (const char* name : {"a", "b", "c", "d", "e"})
+        event::spawn(come(name, gate_));
+    EXPECT_EQ(passed_.size(), 5U);
+}
+
 // The state of the processors is looked at again while someone waits.
 TEST_F(FlowGateTest, OpensWhenProcessorsAreFreeAgain)
 {
@@ -70,6 +79,7 @@ TEST_F(FlowGateTest, OpensWhenProcessorsAreFreeAgain)
 TEST_F(FlowGateTest, NobodyWaitsForEver)
 {
     FlowGate gate(loop_, {.window = 20, .longest = milliseconds(20)}, [] { return true; });
+    gate.set_crowded(true);
     for (const char* name : {"a", "b", "c", "d"})
         event::spawn(come(name, gate));
     EXPECT_EQ(passed_.size(), 2U);
@@ -80,6 +90,7 @@ TEST_F(FlowGateTest, NobodyWaitsForEver)
 TEST_F(FlowGateTest, ZeroTurnsItOff)
 {
     FlowGate gate(loop_, {.window = 0, .longest = milliseconds(0)}, [] { return true; });
+    gate.set_crowded(true);
     event::spawn(come("a", gate));
     EXPECT_EQ(passed_.size(), 1U);
 }

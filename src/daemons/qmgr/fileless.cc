@@ -124,6 +124,9 @@ void QueueManager::release_record(Active& active, Release how)
     fileless_bytes_ -= fileless->record.size;
     ipc::ArrivedReply reply;
     reply.set_make_file(how == Release::make_file);
+    // Messages and deliveries are not the same, but nearly so when there are many of both.
+    const auto waiting = static_cast<long>(active_count_) - scheduler_.in_flight();
+    reply.set_crowded(waiting * 4 > static_cast<long>(active_count_));
     fileless->answer(reply);
 }
 

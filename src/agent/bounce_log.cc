@@ -1,7 +1,6 @@
 #include "agent/bounce_log.h"
 
 #include "base/fd.h"
-#include "base/read_exactly.h"
 #include "base/text.h"
 
 #include <fcntl.h>
@@ -207,8 +206,7 @@ std::expected<void, SystemError> append_to_log(const std::string& path, const ip
 std::expected<LoggedRecipients, SystemError> read_log(const std::string& path)
 {
     constexpr std::size_t kLimit = 1u << 30;
-    const auto file = open_file(path, O_RDONLY);
-    const auto text = file ? read_whole(file->get(), kLimit, path) : std::unexpected(file.error());
+    const auto text = read_file(path, kLimit);
     if (!text)
         return std::unexpected(text.error());
     return parse_log(*text);

@@ -40,22 +40,4 @@ std::expected<std::string, SystemError> read_exactly(int fd, std::uint64_t offse
     return bytes;
 }
 
-std::expected<std::string, SystemError> read_whole(int fd, std::size_t limit, std::string_view subject)
-{
-    std::string bytes;
-    char buffer[16384];
-    for (;;) {
-        const ssize_t got = ::pread(fd, buffer, sizeof buffer, static_cast<off_t>(bytes.size()));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return std::unexpected(SystemError::last("read", std::string(subject)));
-        if (bytes.size() + static_cast<std::size_t>(got) > limit)
-            return std::unexpected(SystemError{"read", std::string(subject), EFBIG});
-        bytes.append(buffer, static_cast<std::size_t>(got));
-        if (static_cast<std::size_t>(got) < sizeof buffer)
-            return bytes;
-    }
-}
-
 } // namespace facteur

@@ -17,7 +17,4 @@ namespace facteur {
 [[nodiscard]] std::expected<void, SystemError> read_exactly(int fd, std::uint64_t offset, std::size_t size,
                                                             std::string_view subject, std::string& into);
 
-// All of a regular file: a read that gives less than asked has met its end. EFBIG: it is longer than `limit`.
-[[nodiscard]] std::expected<std::string, SystemError> read_whole(int fd, std::size_t limit, std::string_view subject);
-
 } // namespace facteur

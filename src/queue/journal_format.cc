@@ -76,20 +76,6 @@ std::string encode_record(RecordType type, std::string_view id, std::string_view
     return bytes;
 }
 
-void seal_records(std::span<char> bytes, std::uint64_t sequence)
-{
-    for (std::size_t at = 0; at < bytes.size();) {
-        RecordHeader header;
-        std::memcpy(&header, bytes.data() + at, sizeof header);
-        const std::size_t body = header.id_size + header.payload_size;
-        header.sequence = sequence;
-        header.header_checksum = header_checksum(header);
-        header.checksum = record_checksum(header, {bytes.data() + at + sizeof header, body});
-        std::memcpy(bytes.data() + at, &header, sizeof header);
-        at += (sizeof header + body + 7) / 8 * 8;
-    }
-}
-
 std::uint32_t record_checksum(RecordHeader header, std::string_view body)
 {
     header.checksum = 0;

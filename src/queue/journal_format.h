@@ -3,8 +3,6 @@
 
 #include "queue/journal.h"
 
-#include <span>
-
 namespace facteur::queue {
 
 inline constexpr std::uint32_t kRecordMagic = 0x4C4E524A; // "JRNL"
@@ -26,8 +24,6 @@ static_assert(sizeof(RecordHeader) == 32);
 std::string encode_record(RecordType type, std::string_view id, std::string_view payload);
 // Its beginning: header and id.
 std::string encode_record_head(RecordType type, std::string_view id, std::size_t payload_size);
-// Completes records, one after the other, for the segment they are about to be written to.
-void seal_records(std::span<char> bytes, std::uint64_t sequence);
 std::uint32_t record_checksum(RecordHeader header, std::string_view body);
 std::uint32_t header_checksum(RecordHeader header);
 

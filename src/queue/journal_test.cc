@@ -4,6 +4,7 @@
 #include "queue/queue_file.h"
 #include "queue/record_reader.h"
 #include "queue/recovery.h"
+#include "queue/sealed_record_for_test.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -221,8 +222,7 @@ TEST_F(JournalTest, SegmentsWithoutPinsAreUsedAgain)
 // What a reader is given is checked to the last byte.
 TEST_F(JournalTest, DamagedRecordsAreNotRead)
 {
-    std::string record = encode_record(RecordType::message, "ABCDEF", "payload");
-    seal_records(record, 7);
+    const std::string record = sealed_record(7, RecordType::message, "ABCDEF", "payload");
     const auto file = open_file("segment", O_RDWR | O_CREAT, 0600);
     for (std::size_t i = 0; i < 32 + 6 + 7; ++i) {
         std::string damaged = record;
@@ -364,10 +364,9 @@ TEST(OutcomeFormat, OddLinesAreLeftOut)
 TEST(JournalFormat, StopsAtStaleAndDamagedRecords)
 {
     std::string segment = encode_segment_header(7);
-    std::string first = encode_record(RecordType::message, "ABCDEF", "one");
-    std::string second = encode_record(RecordType::removed, "ABCDEF", "");
-    seal_records(first, 7);
-    seal_records(second, 6); // left from an earlier use of the segment
+    std::string first = sealed_record(7, RecordType::message, "ABCDEF", "one");
+    const std::string second =
+        sealed_record(6, RecordType::removed, "ABCDEF", ""); // from an earlier use of the segment
     EXPECT_EQ(parse_segment_header(segment), 7U);
     EXPECT_EQ(parse_segment(segment + first, 7).size(), 1U);
     EXPECT_EQ(parse_segment(segment + first + second, 7).size(), 1U);
@@ -377,10 +376,9 @@ TEST(JournalFormat, StopsAtStaleAndDamagedRecords)
 
 TEST(JournalFormat, ADamagedBodyHidesNoOtherRecord)
 {
-    std::string group = encode_record(RecordType::message, "ABCDEF", std::string(100, 'x'));
+    std::string group = sealed_record(7, RecordType::message, "ABCDEF", std::string(100, 'x'));
     const std::size_t second = group.size();
-    group += encode_record(RecordType::removed, "GHIJKL", "");
-    seal_records(group, 7);
+    group += sealed_record(7, RecordType::removed, "GHIJKL", "");
     for (std::size_t at = 0; at < second; ++at) {
         std::string damaged = group;
         damaged[at] ^= 1;
@@ -398,10 +396,8 @@ TEST(JournalFormat, ADamagedBodyHidesNoOtherRecord)
 // A mail that contains what a record looks like: its bytes are skipped with the damaged record that holds them.
 TEST(JournalFormat, ARecordInsideADamagedOneIsNone)
 {
-    std::string forged = encode_record(RecordType::removed, "VICTIM", "");
-    seal_records(forged, 7);
-    std::string group = encode_record(RecordType::message, "ABCDEF", "xx" + forged + forged);
-    seal_records(group, 7);
+    const std::string forged = sealed_record(7, RecordType::removed, "VICTIM", "");
+    const std::string group = sealed_record(7, RecordType::message, "ABCDEF", "xx" + forged + forged);
     for (std::size_t at = 0; at < group.size(); ++at) {
         std::string damaged = group;
         damaged[at] ^= 1;

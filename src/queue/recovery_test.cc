@@ -4,6 +4,7 @@
 #include "queue/journal_format.h"
 #include "queue/queue_file.h"
 #include "queue/recovery.h"
+#include "queue/sealed_record_for_test.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -43,9 +44,7 @@ struct Segment {
     std::vector<std::size_t> ends;
     void add(RecordType type, const std::string& id, std::string_view payload = {})
     {
-        std::string record = encode_record(type, id, payload);
-        seal_records(record, 3);
-        bytes += record;
+        bytes += sealed_record(3, type, id, payload);
         ends.push_back(kSegmentHeader + (bytes.size() - kSegmentHeader));
     }
     // How many records the disk has whole when `cut` bytes were flushed over `rest`: what was cut off may happen to be
@@ -303,8 +302,7 @@ TEST_F(PowerFailure, SegmentsCountTogether)
     put_slot("cleanup", arrivals_, arrivals_.ends[0]);
     Segment later;
     later.bytes = encode_segment_header(4);
-    std::string record = encode_record(RecordType::message, kIds[1], bytes_of(kIds[1]));
-    seal_records(record, 4);
+    const std::string record = sealed_record(4, RecordType::message, kIds[1], bytes_of(kIds[1]));
     later.bytes += record + record.substr(0, record.size() / 2);
     later.bytes.resize(kSegmentSize);
     put("journal/cleanup.0/001.seg", later.bytes, 0600);

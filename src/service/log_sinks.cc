@@ -11,10 +11,13 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <deque>
+#include <thread>
 
 namespace facteur::service {
 
@@ -22,6 +25,7 @@ namespace {
 
 constexpr std::size_t kDatagramLimit = 60 << 10; // lines gathered into one datagram
 constexpr std::size_t kBacklogLimit = 16 << 20;  // bytes kept while the logger does not listen
+constexpr event::milliseconds kPause{20};        // before we look again whether it does
 
 // Asked for once: a system call less for every line.
 long known_process_id = 0;
@@ -79,7 +83,7 @@ public:
             flush();
     }
 
-    void flush() final { send_all(200); }
+    void flush() final { send_all(event::milliseconds(200)); }
 
 protected:
     virtual std::string make_line(log::Severity severity, std::string_view tag, std::string_view text) const = 0;
@@ -90,8 +94,8 @@ private:
     // belong after ours. A logger that does not read at all is waited for once.
     void turn_ended() override
     {
-        constexpr int kPatience = 100; // milliseconds
-        send_all(retry_ ? 0 : kPatience);
+        constexpr event::milliseconds kPatience{100};
+        send_all(retry_ ? event::milliseconds(0) : kPatience);
         if (backlog_.empty())
             retry_.reset();
         else if (!retry_)
@@ -100,8 +104,8 @@ private:
 
     void retry()
     {
-        retry_ = loop_->call_at(event::Clock::now() + event::milliseconds(20), [this] {
-            send_all(0);
+        retry_ = loop_->call_at(event::Clock::now() + kPause, [this] {
+            send_all(event::milliseconds(0));
             retry_.reset();
             if (!backlog_.empty())
                 retry();
@@ -120,40 +124,31 @@ private:
             socket_ = std::move(fd);
     }
 
-    // Sends what the logger takes; waits up to about `patience` milliseconds for it to read or, when it is gone, to
-    // come back.
-    void send_all(int patience)
+    // Sends what the logger takes; waits that long in all for it to read or, when it is gone, to come back.
+    void send_all(event::milliseconds patience)
     {
-        for (int attempts = 0; !backlog_.empty() && attempts < 100;) {
+        const auto deadline = event::Clock::now() + patience;
+        while (!backlog_.empty()) {
             if (!socket_)
                 connect_socket();
-            if (!socket_) {
-                constexpr int kPause = 20;
-                if (patience < kPause)
-                    return;
-                ::usleep(kPause * 1000);
-                patience -= kPause;
-                continue;
-            }
             const std::string& front = backlog_.front();
-            if (::send(socket_.get(), front.data(), front.size(), MSG_NOSIGNAL) >= 0) {
+            if (socket_ && ::send(socket_.get(), front.data(), front.size(), MSG_NOSIGNAL) >= 0) {
                 backlog_bytes_ -= front.size();
                 backlog_.pop_front();
                 continue;
             }
-            if (errno == EINTR)
-                continue;
-            if (errno == EAGAIN || errno == ENOBUFS) {
-                if (patience <= 0)
-                    return;
-                pollfd wait{socket_.get(), POLLOUT, 0};
-                if (::poll(&wait, 1, patience) == 0)
-                    patience = 0;
-                patience -= 1; // others may be quicker, again and again
-                continue;
-            }
-            socket_.reset(); // the logger was restarted: connect anew
-            ++attempts;
+            const int code = socket_ ? errno : 0; // 0: nobody listens
+            const bool full = code == EAGAIN || code == ENOBUFS;
+            if (!full && code != EINTR)
+                socket_.reset(); // the logger was restarted: connect anew
+            const auto left = std::chrono::ceil<event::milliseconds>(deadline - event::Clock::now());
+            if (left.count() <= 0)
+                return;
+            if (code == 0)
+                std::this_thread::sleep_for(std::min(left, kPause));
+            pollfd writable{socket_.get(), POLLOUT, 0};
+            if (full)
+                ::poll(&writable, 1, static_cast<int>(left.count()));
         }
         if (dropped_ > 0 && backlog_.empty()) {
             const auto lost = std::exchange(dropped_, 0);

@@ -5,12 +5,12 @@
 namespace facteur::cleanup {
 
 struct FlowGate::Ticket::State : std::enable_shared_from_this<State> {
-    State(event::Loop& on, std::uint64_t most) : loop(on), window(most), changed(on) {}
+    State(event::Loop& on, Limits within) : loop(on), limits(within), changed(on) {}
     void leave(std::uint64_t bytes);
 
     event::Loop& loop;
+    const Limits limits;
     std::uint64_t under_way = 0;
-    std::uint64_t window;
     bool letting_in = false;
     event::Condition changed;
 };
@@ -20,12 +20,12 @@ struct FlowGate::Ticket::State : std::enable_shared_from_this<State> {
 void FlowGate::Ticket::State::leave(std::uint64_t bytes)
 {
     under_way -= bytes;
-    if (letting_in || under_way > window / 2 || !changed.anyone_waits())
+    if (letting_in || under_way > limits.window / 2 || !changed.anyone_waits())
         return;
     letting_in = true;
     loop.post([self = shared_from_this()] {
         self->letting_in = false;
-        while (self->under_way < self->window && self->changed.anyone_waits())
+        while (self->under_way < self->limits.window && self->changed.anyone_waits())
             self->changed.notify_one();
     });
 }
@@ -54,20 +54,20 @@ FlowGate::Ticket::~Ticket()
 }
 
 FlowGate::FlowGate(event::Loop& loop, Limits limits, std::function<bool()> processors_short)
-    : loop_(loop), limits_(limits), processors_short_(std::move(processors_short)),
-      state_(std::make_shared<Ticket::State>(loop, limits.window))
+    : processors_short_(std::move(processors_short)), state_(std::make_shared<Ticket::State>(loop, limits))
 {
 }
 
 bool FlowGate::closed() const
 {
-    return state_->under_way >= limits_.window && crowded_ && processors_short_();
+    return state_->under_way >= state_->limits.window && crowded_ && processors_short_();
 }
 
 event::Task<FlowGate::Ticket> FlowGate::pass(std::uint64_t bytes)
 {
-    const auto begun = loop_.now();
-    while (loop_.now() - begun < limits_.longest && closed()) {
+    const event::Loop& loop = state_->loop;
+    const auto begun = loop.now();
+    while (loop.now() - begun < state_->limits.longest && closed()) {
         watch();
         co_await state_->changed.wait();
     }
@@ -80,7 +80,7 @@ void FlowGate::watch()
     constexpr event::milliseconds kLook{10};
     if (timer_)
         return;
-    timer_ = loop_.call_at(event::Clock::now() + kLook, [this] {
+    timer_ = state_->loop.call_at(event::Clock::now() + kLook, [this] {
         timer_.reset();
         state_->changed.notify_all();
     });

@@ -52,8 +52,6 @@ private:
     [[nodiscard]] bool closed() const;
     void watch();
 
-    event::Loop& loop_;
-    Limits limits_;
     std::function<bool()> processors_short_;
     std::shared_ptr<Ticket::State> state_;
     bool crowded_ = false;

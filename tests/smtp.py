@@ -71,13 +71,13 @@ class Client:
 
 
 class Sink(threading.Thread):
-    """Keeps every message as (sender, recipients, text). `answers`: pattern of a command line -> reply instead of 250, or what makes it
+    """Keeps every message as (sender, recipients, text), and the verbs of each session. `answers`: pattern of a command line -> reply instead of 250, or what makes it
     from the line (None: as usual)."""
 
     def __init__(self, port, answers=None, delay=0.0):
         super().__init__(daemon=True)
         self.port, self.answers, self.delay = port, answers or {}, delay
-        self.messages, self.changed = [], threading.Condition()
+        self.messages, self.sessions, self.changed = [], [], threading.Condition()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
@@ -108,9 +108,12 @@ class Sink(threading.Thread):
 
         say("220 sink.test.example ESMTP")
         sender, recipients = None, []
+        verbs = []
+        self.sessions.append(verbs)
         for raw in lines:
             line = raw.rstrip(b"\r\n").decode(errors="replace")
             verb = line[:4].upper()
+            verbs.append(verb)
             answer = next((reply for pattern, reply in self.answers.items() if re.search(pattern, line)), None)
             if callable(answer):
                 answer = answer(line)

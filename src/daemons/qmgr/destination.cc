@@ -79,6 +79,19 @@ Destination::Destination(Transport& owner, std::string destination_name)
 {
 }
 
+void Destination::delivery_begins(event::Clock::time_point now)
+{
+    ++in_flight;
+    const bool back_to_back = last_ended && now - *last_ended <= std::chrono::seconds(1);
+    keeps_connections = back_to_back || (keeps_connections && in_flight > 1);
+}
+
+void Destination::delivery_ended(event::Clock::time_point now)
+{
+    --in_flight;
+    last_ended = now;
+}
+
 Transport::Transport(event::Loop& loop, std::string transport_name, TransportSettings transport_settings, int streams)
     : name(std::move(transport_name)), settings(std::move(transport_settings)),
       jobs(std::make_unique<JobQueue>(settings.slots))

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,13 +73,19 @@ private:
 
 struct Destination : Lane {
     Destination(Transport& owner, std::string name);
+    void delivery_begins(event::Clock::time_point now);
+    void delivery_ended(event::Clock::time_point now);
     Transport& transport;
     std::string name;    // nexthop, or user@nexthop where every recipient is a destination
     std::string nexthop; // what the agent is given
     ConcurrencyWindow window;
     long in_flight = 0;
-    long holders = 0;                     // coroutines that use this object
-    std::int64_t clog_warned_seconds = 0; // since the epoch
+    long holders = 0;                                   // coroutines that use this object
+    std::int64_t clog_warned_seconds = 0;               // since the epoch
+    std::optional<event::Clock::time_point> last_ended; // a delivery
+    // Deliveries leave their connection to the next: from when one begins within a second of another's end, for as long
+    // as they follow each other like this or overlap.
+    bool keeps_connections = false;
     bool dead = false;
     std::int64_t dead_until_seconds = 0; // since the epoch; while dead
     ipc::Dsn dead_reason;

@@ -111,7 +111,7 @@ ipc::DeliverRequest Scheduler::make_request(const Destination& destination, cons
         flags |= ipc::deliver_flag::trace_verify;
     if (active.envelope.trace_flags() & 2)
         flags |= ipc::deliver_flag::trace_record;
-    if (destination.waiting > 0)
+    if (destination.keeps_connections)
         flags |= ipc::deliver_flag::connection_store;
     if (settings_.confirm_delay_cleared && (active.content_flags & queue::content_flag::delay_warned) != 0)
         flags |= ipc::deliver_flag::delay_cleared;
@@ -144,7 +144,7 @@ event::Task<void> Scheduler::deliver(Destination& destination, Entry entry)
 {
     Transport& transport = destination.transport;
     ++destination.holders;
-    ++destination.in_flight;
+    destination.delivery_begins(loop_.now());
     ++transport.in_flight;
     ++in_flight_;
     ++entry.message->active->with_agents;
@@ -156,7 +156,7 @@ event::Task<void> Scheduler::deliver(Destination& destination, Entry entry)
     const auto answered = co_await transport.clients[stream]->call(
         ipc::Method::deliver, request, reply, {}, ipc::Client::Repeat::never, event::milliseconds(24 * 3600 * 1000));
     --transport.client_load[stream];
-    --destination.in_flight;
+    destination.delivery_ended(loop_.now());
     --transport.in_flight;
     --in_flight_;
     --entry.message->active->with_agents;

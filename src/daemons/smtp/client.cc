@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/params.h"
 #include "daemons/smtp/handshake.h"
+#include "ipc/flags.h"
 
 #include <algorithm>
 
@@ -62,9 +63,9 @@ Client::Client(service::Process& process, Settings settings)
         log::warning("{}", list.error());
 }
 
-bool Client::keeps_sessions(std::string_view nexthop) const
+bool Client::keeps_sessions(std::string_view nexthop, std::uint32_t deliver_flags) const
 {
-    if (settings_.cache_on_demand)
+    if (settings_.cache_on_demand && (deliver_flags & ipc::deliver_flag::connection_store) != 0)
         return true;
     if (!kept_destinations_)
         return false;
@@ -272,6 +273,7 @@ Message Attempt::message() const
 event::Task<bool> Attempt::converse(SessionPtr session, Last last)
 {
     session->queue_id = delivery_.queue_id();
+    session->last_message = !client_.keeps_sessions(first_destination_, delivery_.request().flags());
     const Message outgoing = message();
     Transaction transaction(*session, outgoing, settings_);
     const TransactionResult result = co_await transaction.run();
@@ -298,7 +300,7 @@ event::Task<void> Attempt::part(SessionPtr session, const TransactionResult& res
             session->leave();
         co_return;
     }
-    if (!client_.keeps_sessions(first_destination_)) {
+    if (session->last_message) {
         co_await quit_session(*session, settings_);
         co_return;
     }

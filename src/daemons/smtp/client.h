@@ -39,7 +39,8 @@ public:
 
 private:
     friend class Attempt;
-    [[nodiscard]] bool keeps_sessions(std::string_view nexthop) const;
+    // smtp_connection_cache_on_demand, where the queue manager asks for it; smtp_connection_cache_destinations.
+    [[nodiscard]] bool keeps_sessions(std::string_view nexthop, std::uint32_t deliver_flags) const;
     // A socket address to connect from, if any.
     [[nodiscard]] std::optional<net::SocketAddress> source_for(const Host& host) const;
 

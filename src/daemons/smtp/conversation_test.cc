@@ -116,6 +116,7 @@ struct Conversation {
     std::uint32_t content_flags = 0;
     bool verify_only = false;
     bool reused = false;
+    bool last_message = false;
 
     // What came of it.
     Server server;
@@ -157,6 +158,7 @@ struct Conversation {
         for (const auto& each : recipients)
             message.recipients.push_back(&each);
         session.reused = reused;
+        session.last_message = last_message;
         Transaction transaction(session, message, settings);
         result = co_await transaction.run();
         co_await quit_session(session, settings);
@@ -212,6 +214,46 @@ TEST(Conversation, PipelinedDelivery)
     EXPECT_EQ(talk.server.body, talk.content);
     EXPECT_EQ(talk.result.outcomes[0].reply.one_line(), "250 2.0.0 queued");
     EXPECT_EQ(talk.result.outcomes[0].reply.status, "2.0.0");
+}
+
+// QUIT goes out with the final dot where the server can take that: it is there before the dot is answered.
+TEST(Conversation, TheLastMessageTakesQuitAlong)
+{
+    const Script envelope{{"MAIL FROM:<>", "250 ok\r\n"},
+                          {"RCPT TO:<x@y.example>", "250 ok\r\n"},
+                          {"RCPT TO:<z@y.example>", "250 ok\r\n"},
+                          {"DATA", "354 go\r\n"}};
+    struct Case {
+        const char* features;
+        Script end;
+        std::string_view summary;
+    };
+    const std::string pipelining = "250-mx.y.example\r\n250 PIPELINING\r\n";
+    const Case cases[] = {
+        {pipelining.c_str(), {{"<body>", ""}, {"QUIT", "250 ok\r\n221 bye\r\n"}}, "0:ok 1:ok reusable"},
+        {pipelining.c_str(), {{"<body>", ""}, {"QUIT", "450 later\r\n221 bye\r\n"}}, "rest:4.0.0 reusable"},
+        {pipelining.c_str(), {{"<body>", ""}, {"QUIT", "421 going\r\n"}}, "rest:4.0.0 used up"},
+        {pipelining.c_str(), {{"<body>", ""}, {"QUIT", ""}}, "rest:4.4.2 throttle used up"},
+        {kPlain, {{"<body>", "250 ok\r\n"}, {"QUIT", "221 bye\r\n"}}, "0:ok 1:ok reusable"},
+    };
+    for (const bool file : {false, true})
+        for (const auto& each : cases) {
+            Conversation talk;
+            talk.last_message = true;
+            // Small, and too large to be sent at once.
+            for (int line = 0; file && line < 1000; ++line)
+                talk.content += std::string(100, 'x') + "\r\n";
+            talk.run(hello(each.features) + envelope + each.end);
+            EXPECT_EQ(talk.summary(), each.summary) << talk.server.heard;
+            EXPECT_FALSE(talk.server.surprised) << talk.server.heard;
+            EXPECT_EQ(talk.server.body, talk.content);
+        }
+    Conversation talk;
+    talk.last_message = true;
+    talk.content = ".dots\r\n";
+    talk.content_flags = queue::content_flag::dots;
+    talk.run(hello(pipelining) + envelope + cases[0].end);
+    EXPECT_EQ(talk.summary(), cases[0].summary) << talk.server.heard;
 }
 
 TEST(Conversation, Outcomes)

@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#include <utility>
+
 namespace facteur::smtp_client {
 
 namespace {
@@ -119,9 +121,15 @@ bool Session::fit_for_reuse() const
            stream_->queued() == 0;
 }
 
+void Session::queue_quit()
+{
+    if (!std::exchange(quit_said_, true))
+        queue_command("QUIT");
+}
+
 void Session::leave()
 {
-    queue_command("QUIT");
+    queue_quit();
     stream_->flush_now();
 }
 

@@ -43,7 +43,9 @@ public:
 
     // False when the peer closed or spoke while nobody asked it anything: not fit for another message.
     [[nodiscard]] bool fit_for_reuse() const;
-    // QUIT without waiting for anything.
+    // QUIT, unless it was said; leaves with the next flush().
+    void queue_quit();
+    // The same without waiting for anything.
     void leave();
 
     [[nodiscard]] const Peer& peer() const { return peer_; }
@@ -57,6 +59,7 @@ public:
     int uses = 0;              // messages so far
     bool reused = false;       // serves a further message now, and that one got no answer yet
     bool said_goodbye = false; // 421: it closes
+    bool last_message = false; // nothing else will be sent: QUIT may go with its end
 
 private:
     [[nodiscard]] std::optional<Broken> take_lines(ReplyParser& parser, bool& done);
@@ -67,6 +70,7 @@ private:
     std::string overlong_; // the start of a line that goes on
     event::Clock::time_point opened_;
     bool whole_reply_deadline_;
+    bool quit_said_ = false;
 };
 
 using SessionPtr = std::unique_ptr<Session>;

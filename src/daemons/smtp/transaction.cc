@@ -280,7 +280,7 @@ event::Task<std::expected<void, Broken>> Transaction::send_at_once()
     }
     session_.queue(owner, body);
     session_.queue(body.empty() || body.ends_with("\r\n") ? ".\r\n" : "\r\n.\r\n");
-    const auto flushed = co_await session_.flush(settings_.timeouts.data_xfer);
+    const auto flushed = co_await flush_end(settings_.timeouts.data_xfer);
     co_return flushed;
 }
 
@@ -321,7 +321,7 @@ event::Task<std::expected<void, Broken>> Transaction::send_as_it_is()
     if (!waited)
         co_return waited;
     session_.queue(".\r\n");
-    const auto flushed = co_await session_.flush(clock.remaining());
+    const auto flushed = co_await flush_end(clock.remaining());
     co_return flushed;
 }
 
@@ -359,7 +359,7 @@ event::Task<std::expected<void, Broken>> Transaction::send_encoded(std::string h
     if (encoder.broke_lines())
         log::info("{}: breaking line > {} bytes with <CR><LF>SPACE", message_.queue_id, settings_.line_limit);
     session_.queue(out);
-    const auto flushed = co_await session_.flush(clock.remaining());
+    const auto flushed = co_await flush_end(clock.remaining());
     co_return flushed;
 }
 
@@ -373,6 +373,14 @@ event::Task<std::expected<void, Broken>> Transaction::wait_before_dot()
         co_return flushed;
     co_await session_.loop().sleep(settings_.pix_delay);
     co_return std::expected<void, Broken>{};
+}
+
+// With the final dot queued.
+event::Task<std::expected<void, Broken>> Transaction::flush_end(milliseconds limit)
+{
+    if (session_.last_message && session_.server.has(feature::pipelining))
+        session_.queue_quit();
+    return session_.flush(limit);
 }
 
 // SMTP: one reply for all. LMTP: one for each recipient that RCPT took, in order (RFC 2033 s4.2).
@@ -417,7 +425,7 @@ event::Task<void> quit_session(Session& session, const Settings& settings)
 {
     if (session.said_goodbye)
         co_return;
-    session.queue_command("QUIT");
+    session.queue_quit();
     const auto flushed = co_await session.flush(settings.timeouts.quit);
     if (!flushed || settings.skip_quit_response)
         co_return;

@@ -5,6 +5,7 @@
 //   MAIL refused ........... rest: applies to every recipient
 //   RCPT refused ........... that recipient's outcome; DATA goes out only where some recipient may have been taken
 //   DATA, "." refused ...... rest: applies to the recipients taken
+//   the session's last ..... with PIPELINING, QUIT goes out together with "."
 //   connection lost ........ rest, and throttle; stale when a reused one gave no sign of life at all
 #pragma once
 
@@ -27,7 +28,7 @@ struct TransactionResult {
     std::vector<RecipientOutcome> outcomes;
     std::optional<Trouble> rest; // for recipients without an outcome of their own
     bool throttle = false;       // the destination seems out of order
-    bool reusable = false;       // the session may serve another message, after a reset if needs_reset
+    bool reusable = false;       // the session is in order for another message, after a reset if needs_reset
     bool needs_reset = false;
     bool stale = false; // nothing happened: try again on a new connection
 };
@@ -67,6 +68,7 @@ private:
     event::Task<std::expected<void, Broken>> send_encoded(std::string headers);
     event::Task<std::expected<void, Broken>> send_as_it_is();
     event::Task<std::expected<void, Broken>> wait_before_dot();
+    event::Task<std::expected<void, Broken>> flush_end(milliseconds limit);
     event::Task<void> take_final_replies();
     event::Task<void> end_without_message();
     [[nodiscard]] bool needs_encoding() const;
@@ -86,7 +88,7 @@ private:
 
 // RSET on a session that a transaction left half done. False: it is of no more use.
 event::Task<bool> reset_session(Session& session, const Settings& settings);
-// QUIT, waiting for the answer unless smtp_skip_quit_response.
+// QUIT, unless it was said, and waiting for the answer unless smtp_skip_quit_response.
 event::Task<void> quit_session(Session& session, const Settings& settings);
 
 } // namespace facteur::smtp_client

@@ -204,14 +204,15 @@ void AgentServer::look_at(Fileless& fileless)
     const bool alone = !fileless.channel->open();
     if (delivery.file_ || (!alone && process_->loop.now() - fileless.begun < kFileAppears))
         return;
-    if (const auto queue = spool_->find(delivery.queue_id())) {
-        auto file = open_file(spool_->path(*queue, delivery.queue_id()), O_RDWR);
-        struct stat status{};
-        if (file && ::fstat(file->get(), &status) == 0 && covers(status, delivery.request_) &&
-            delivery.adopt_file(std::move(*file))) {
-            delivery.image_.reset();
-            return;
-        }
+    auto file = open_file(spool_->path(delivery.request_.queue_name(), delivery.queue_id()), O_RDWR);
+    if (!file) // a queue manager that left moved it
+        if (const auto queue = spool_->find(delivery.queue_id()))
+            file = open_file(spool_->path(*queue, delivery.queue_id()), O_RDWR);
+    struct stat status{};
+    if (file && ::fstat(file->get(), &status) == 0 && covers(status, delivery.request_) &&
+        delivery.adopt_file(std::move(*file))) {
+        delivery.image_.reset();
+        return;
     }
     if (!alone || fileless.taken)
         return;

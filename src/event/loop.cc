@@ -289,8 +289,15 @@ void Loop::post_from_thread(std::function<void()> work)
     [[maybe_unused]] const auto put = ::write(wake_, &one, sizeof one);
 }
 
+void Loop::before_waits(std::function<void()> work)
+{
+    before_wait_ = std::move(work);
+}
+
 void Loop::turn()
 {
+    if (before_wait_)
+        before_wait_();
     epoll_event events[256];
     const int limit = wait_milliseconds();
     // Where the processors are short, those who are about to ask us something go first: it is there when we look, and

@@ -145,6 +145,7 @@ public:
     [[nodiscard]] std::unique_ptr<Timer> call_at(Clock::time_point when, std::function<void()> callback);
 
     void at_turn_end(TurnEnd& hook);
+    void before_waits(std::function<void()> work);     // called each time; replaces what was set before
     void post(std::function<void()> work);             // this thread, next turn
     void post_from_thread(std::function<void()> work); // any thread
 
@@ -181,6 +182,7 @@ private:
     std::unique_ptr<Slot[]> slots_;
     Timers timers_;
     std::vector<TurnEnd*> turn_ends_;
+    std::function<void()> before_wait_;
     std::vector<std::function<void()>> posted_;
     std::mutex foreign_mutex_;
     std::vector<std::function<void()>> foreign_;

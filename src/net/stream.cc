@@ -297,28 +297,27 @@ event::Task<std::expected<StreamPtr, SystemError>> connect(event::Loop& loop, So
         co_return std::unexpected(SystemError::last("bind", source->ip()));
     const int started = ::connect(fd.get(), peer.get(), peer.length());
     const int code = started == 0 ? 0 : errno;
-    if (code == 0) {
-        auto stream = std::make_unique<Stream>(loop, std::move(fd));
-        co_return std::move(stream);
-    }
-    if (code != EINPROGRESS && code != EINTR)
+    if (code != 0 && code != EINPROGRESS && code != EINTR)
         co_return std::unexpected(SystemError{"connect", subject, code});
-    {
-        event::Watch watch(loop, fd.get());
-        watch.full();
-        const event::Ready how = co_await watch.writable(timeout);
-        if (how == event::Ready::timed_out)
-            co_return std::unexpected(SystemError{"connect", subject, ETIMEDOUT});
-        if (how == event::Ready::cancelled)
-            co_return std::unexpected(SystemError{"connect", subject, ECANCELED});
-    }
+    auto stream = std::make_unique<Stream>(loop, std::move(fd));
+    if (code == 0)
+        co_return std::move(stream);
+    const int failed = co_await stream->connected(timeout);
+    if (failed != 0)
+        co_return std::unexpected(SystemError{"connect", subject, failed});
+    co_return std::move(stream);
+}
+
+event::Task<int> Stream::connected(milliseconds timeout)
+{
+    watch_.full();
+    const event::Ready how = co_await watch_.writable(timeout);
+    if (how != event::Ready::ready)
+        co_return how == event::Ready::timed_out ? ETIMEDOUT : ECANCELED;
     int outcome = 0;
     socklen_t length = sizeof outcome;
-    ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &outcome, &length);
-    if (outcome != 0)
-        co_return std::unexpected(SystemError{"connect", subject, outcome});
-    auto stream = std::make_unique<Stream>(loop, std::move(fd));
-    co_return std::move(stream);
+    ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &outcome, &length);
+    co_return outcome;
 }
 
 std::expected<UniqueFd, SystemError> listen_on(const SocketAddress& address, int backlog)

@@ -80,6 +80,8 @@ public:
     [[nodiscard]] event::Loop& loop() const { return watch_.loop(); }
     [[nodiscard]] SocketAddress peer() const;
     [[nodiscard]] SocketAddress local() const;
+    // After a connect(2) that goes on: waits for its end. 0 or an errno.
+    event::Task<int> connected(milliseconds timeout);
     // True when the peer closed or reset an idle connection (checked without waiting).
     [[nodiscard]] bool dead() const { return watch_.hung_up(); }
     // True when something may wait to be read: on an idle connection, that the peer spoke unasked or closed.

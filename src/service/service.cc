@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -418,6 +419,21 @@ void keep_freed_memory()
     ::mallopt(M_TOP_PAD, 256 << 10);
 }
 
+// What malloc gets from the kernel is faulted in at once: on some virtual machines a page fault costs as much as ten
+// system calls, and a thousand deliveries under way take ten thousand pages.
+void fault_in_new_heap()
+{
+    static char* known = static_cast<char*>(::sbrk(0));
+    char* const end = static_cast<char*>(::sbrk(0));
+    if (end > known) {
+        constexpr std::uintptr_t kPage = 4096; // a larger one is a multiple
+        char* const begin = known + (-reinterpret_cast<std::uintptr_t>(known) & (kPage - 1));
+        // Kernels before 5.14 refuse; then each page comes when it is touched, as ever.
+        ::madvise(begin, static_cast<std::size_t>(end - begin), MADV_POPULATE_WRITE);
+    }
+    known = end;
+}
+
 // A daemon that is woken interrupts nobody (SCHED_BATCH): who runs goes on until it waits, and by then there is more
 // for the daemon to do at once. A free processor takes it up as soon as ever. Where the administrator chose a policy,
 // that one stays. docs/adr/0011-daemons-interrupt-nobody.md
@@ -503,6 +519,7 @@ int run(int argc, char** argv, std::string_view program, MakeServer make)
         event::spawn(watch_lifeline(*lifeline, worker));
         worker.serve(options->sockets);
     }
+    loop.before_waits(fault_in_new_heap);
     loop.run();
     log::flush();
     // Sessions in progress hold references into everything here: leave without unwinding them.

@@ -1,5 +1,5 @@
 """The loads. Each knows the settings it needs, sends messages, and waits until the last one has arrived."""
-import asyncio
+import pathlib
 import pwd
 import socket
 import subprocess
@@ -9,10 +9,22 @@ import time
 from instance import free_port
 
 
-def smtp_source(port, recipient, messages, sessions, size, keep=True):
-    """`keep`: a session sends one message after the other; otherwise each message has a connection of its own."""
-    subprocess.run(["/usr/sbin/smtp-source", "-4", *(["-d"] if keep else []), "-s", str(sessions), "-m", str(messages), "-l", str(size), "-C", "20",
+def smtp_source(port, recipient, messages, sessions, size, keep=True, numbered=False):
+    """`keep`: a session sends one message after the other; otherwise each message has a connection of its own. `numbered`: each
+    recipient has the message's number in front."""
+    subprocess.run(["/usr/sbin/smtp-source", "-4", *(["-d"] if keep else []), *(["-N"] if numbered else []), "-s", str(sessions), "-m", str(messages), "-l", str(size), "-C", "20",
                     "-f", "sender@source.example", "-t", recipient, f"127.0.0.1:{port}"], check=True, timeout=600)
+
+
+def await_end(process, seconds=300):
+    """Until the process ends, to the millisecond: wait(timeout) looks once in 50."""
+    watchdog = threading.Timer(seconds, process.kill)
+    watchdog.start()
+    try:
+        if process.wait() != 0:
+            raise RuntimeError(f"{process.args[0]} ended with {process.returncode}")
+    finally:
+        watchdog.cancel()
 
 
 class Relay:
@@ -33,7 +45,7 @@ class Relay:
             time.sleep(0.2)
             start = time.monotonic()
             smtp_source(instance.port, "user@sink.example", messages, sessions, size, self.keep)
-            sink.wait(timeout=600)
+            await_end(sink)
             return time.monotonic() - start
         finally:
             sink.kill()
@@ -81,63 +93,30 @@ class Maildir:
         return time.monotonic() - start
 
 
-class RecipientSink:
-    """An SMTP server on many loopback addresses that counts recipients."""
+class SlowSink:
+    """bench/slow_sink: a server on all loopback addresses, until so many recipients have been taken."""
 
-    def __init__(self, addresses, port, delay=0.0):
-        self.accepted = 0
-        self.delay = delay
-        self.changed = threading.Condition()
-        self.loop = asyncio.new_event_loop()
-        ready = threading.Event()
+    def __init__(self, port, recipients, delay=0.0):
+        program = pathlib.Path(__file__).resolve().parent.parent / "build/release/bin/slow_sink"
+        self.process = subprocess.Popen([program, str(port), str(round(delay * 1000)), str(recipients)], stdout=subprocess.PIPE)
 
-        async def serve():
-            for address in addresses:
-                await asyncio.start_server(self.session, address, port, backlog=2000)
-            ready.set()
+    def __enter__(self):
+        if self.process.stdout.readline() != b"ready\n":
+            raise RuntimeError("slow_sink did not start")
+        return self
 
-        self.loop.create_task(serve())
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        ready.wait(30)
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
 
-    async def session(self, reader, writer):
-        recipients = 0
-        writer.write(b"220 sink ESMTP\r\n")
-        try:
-            while line := await reader.readline():
-                verb = line[:4].upper()
-                if verb == b"EHLO":
-                    writer.write(b"250-sink\r\n250-PIPELINING\r\n250-SIZE\r\n250 8BITMIME\r\n")
-                elif verb == b"DATA":
-                    writer.write(b"354 go\r\n")
-                    await reader.readuntil(b"\r\n.\r\n")
-                    if self.delay:
-                        await asyncio.sleep(self.delay)
-                    writer.write(b"250 ok\r\n")
-                    with self.changed:
-                        self.accepted += recipients
-                        self.changed.notify()
-                    recipients = 0
-                elif verb == b"QUIT":
-                    writer.write(b"221 bye\r\n")
-                    break
-                else:
-                    recipients += verb == b"RCPT"
-                    writer.write(b"250 ok\r\n")
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        writer.close()
-
-    def wait(self, count, seconds=300):
-        with self.changed:
-            if not self.changed.wait_for(lambda: self.accepted >= count, seconds):
-                raise RuntimeError(f"{self.accepted} of {count} recipients arrived")
-        return self.accepted
+    def wait(self):
+        await_end(self.process)
 
 
-def transport_table(addresses, port):
-    """Sends the domain dN.example to the Nth address."""
-    return "".join(f"d{n}.example smtp:[{address}]:{port}\n" for n, address in enumerate(addresses))
+def transport_table(form, addresses, port):
+    """Sends what `form` makes of N to the Nth address."""
+    return "".join(f"{form % n} smtp:[{address}]:{port}\n" for n, address in enumerate(addresses))
 
 
 class Client:
@@ -181,25 +160,21 @@ class ManyRecipients:
     domains = 200
 
     def __init__(self):
-        self.port = free_port()
+        self.port = free_port("0.0.0.0")
         self.addresses = [f"127.0.0.{n}" for n in range(2, 2 + self.domains)]
         self.main_cf = {
             "transport_maps": "texthash:@ROOT@/etc/transport",
             "smtpd_recipient_limit": "20000",
             "smtp_connect_timeout": "10s",
         }
-        self.sink = None
 
     def run(self, instance, recipients, sessions, size):
-        table = instance.root / "etc/transport"
-        if not self.sink:
-            self.sink = RecipientSink(self.addresses, self.port)
-        table.write_text(transport_table(self.addresses, self.port))
-        already = self.sink.accepted
-        start = time.monotonic()
-        self.send(instance.port, recipients, size)
-        self.sink.wait(already + recipients)
-        return time.monotonic() - start
+        (instance.root / "etc/transport").write_text(transport_table("d%d.example", self.addresses, self.port))
+        with SlowSink(self.port, recipients) as sink:
+            start = time.monotonic()
+            self.send(instance.port, recipients, size)
+            sink.wait()
+            return time.monotonic() - start
 
     def send(self, port, recipients, size):
         with Client(port) as client:
@@ -217,37 +192,24 @@ class SlowDestinations:
 
     def __init__(self):
         self.port = free_port("0.0.0.0")
+        self.addresses = [f"127.1.{n // 250}.{1 + n % 250}" for n in range(20_000)]
         self.main_cf = {
             "transport_maps": "texthash:@ROOT@/etc/transport",
             "default_process_limit": "1000",
             "smtp_connect_timeout": "10s",
             "smtpd_recipient_limit": "20000",
         }
-        self.sink = None
 
     def run(self, instance, messages, sessions, size):
-        # Always the whole table: Postfix reads a texthash once.
-        addresses = [f"127.1.{n // 250}.{1 + n % 250}" for n in range(max(messages, 10_000))]
-        if not self.sink:
-            self.sink = RecipientSink(["0.0.0.0"], self.port, delay=1.0)
+        # The whole table before the first message: Postfix reads a texthash once.
         table = instance.root / "etc/transport"
-        table.write_text(transport_table(addresses, self.port))
-        already = self.sink.accepted
-        start = time.monotonic()
-        senders = [threading.Thread(target=self.send, args=(instance.port, range(first, messages, 10), size)) for first in range(10)]
-        for sender in senders:
-            sender.start()
-        for sender in senders:
-            sender.join()
-        self.sink.wait(already + messages)
-        return time.monotonic() - start
-
-    @staticmethod
-    def send(port, numbers, size):
-        with Client(port) as client:
-            for n in numbers:
-                client.say(b"MAIL FROM:<sender@source.example>", b"RCPT TO:<u@d%d.example>" % n)
-                client.content("slow", size)
+        if not table.exists():
+            table.write_text(transport_table("%du@slow.example", self.addresses, self.port))
+        with SlowSink(self.port, messages, delay=1.0) as sink:
+            start = time.monotonic()
+            smtp_source(instance.port, "u@slow.example", messages, 10, size, numbered=True)
+            sink.wait()
+            return time.monotonic() - start
 
 
 class Idle:

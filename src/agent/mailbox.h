@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace facteur::agent {
 
@@ -66,9 +68,11 @@ struct MaildirFile {
     dev_t device;
     std::string path;
 };
-// `directory` ends in '/'; it and tmp, new, cur are made when missing.
-std::expected<MaildirFile, MailboxFailure> write_to_maildir(const std::string& directory, const MailboxMessage& message,
-                                                            const MailboxRules& rules, MailboxOwner owner);
+using MaildirResult = std::expected<MaildirFile, MailboxFailure>;
+// A result for each message. `directory` ends in '/'; it and tmp, new, cur are made when missing.
+std::vector<MaildirResult> write_to_maildir(const std::string& directory,
+                                            std::span<const MailboxMessage* const> messages, const MailboxRules& rules,
+                                            MailboxOwner owner);
 // Removes it again, because its flush failed with `code`.
 MailboxFailure take_back(const MaildirFile& file, MailboxOwner owner, int code);
 

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 namespace facteur::agent {
 namespace {
@@ -32,6 +34,12 @@ protected:
     }
     void TearDown() override { fs::remove_all(folder_); }
 
+    static MaildirResult write_one(const std::string& directory, const MailboxMessage& message,
+                                   const MailboxRules& rules, MailboxOwner owner)
+    {
+        const std::array messages{&message};
+        return std::move(write_to_maildir(directory, messages, rules, owner).front());
+    }
     std::string text(const std::string& path) { return read_file(path).value_or("?"); }
 
     std::string folder_;
@@ -107,11 +115,25 @@ TEST_F(MailboxTest, OddPlacesAreRefused)
     EXPECT_EQ(linked.error().reason, "file has 2 hard links");
 }
 
+TEST_F(MailboxTest, MaildirTakesSeveralMessages)
+{
+    MailboxMessage broken = message_;
+    broken.content.size += 100; // more than the queue file has
+    const std::array messages{&std::as_const(message_), &std::as_const(broken), &std::as_const(message_)};
+    const auto results = write_to_maildir(folder_ + "/u/", messages, rules_, owner_);
+    ASSERT_EQ(results.size(), 3U);
+    EXPECT_TRUE(results[0].has_value());
+    EXPECT_FALSE(results[1].has_value());
+    EXPECT_TRUE(results[2].has_value());
+    EXPECT_NE(results[0]->path, results[2]->path);
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder_ + "/u/new"), {}), 2);
+}
+
 TEST_F(MailboxTest, MaildirIsMadeAndFilled)
 {
     const std::string directory = folder_ + "/u/";
     for (int i = 0; i < 3; ++i)
-        ASSERT_TRUE(write_to_maildir(directory, message_, rules_, owner_));
+        ASSERT_TRUE(write_one(directory, message_, rules_, owner_));
     int files = 0;
     for (const auto& file : fs::directory_iterator(directory + "new")) {
         ++files;
@@ -128,14 +150,14 @@ TEST_F(MailboxTest, MaildirKeepsNothingOfAFailure)
 {
     const std::string directory = folder_ + "/u/";
     rules_.limit = 10;
-    const auto result = write_to_maildir(directory, message_, rules_, owner_);
+    const auto result = write_one(directory, message_, rules_, owner_);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().status, "5.2.2");
     EXPECT_TRUE(fs::is_empty(directory + "tmp"));
     EXPECT_TRUE(fs::is_empty(directory + "new"));
     rules_.limit = 0;
     message_.content.size += 100; // more than the queue file has
-    EXPECT_FALSE(write_to_maildir(directory, message_, rules_, owner_));
+    EXPECT_FALSE(write_one(directory, message_, rules_, owner_));
     EXPECT_TRUE(fs::is_empty(directory + "tmp"));
     EXPECT_TRUE(fs::is_empty(directory + "new"));
 }
@@ -143,7 +165,7 @@ TEST_F(MailboxTest, MaildirKeepsNothingOfAFailure)
 TEST_F(MailboxTest, MaildirGivesBackWhatCouldNotBeFlushed)
 {
     const std::string directory = folder_ + "/u/";
-    const auto file = write_to_maildir(directory, message_, rules_, owner_);
+    const auto file = write_one(directory, message_, rules_, owner_);
     ASSERT_TRUE(file);
     EXPECT_EQ(fs::path(file->path).parent_path(), folder_ + "/u/new");
     const MailboxFailure failure = take_back(*file, owner_, EIO);
@@ -161,8 +183,7 @@ TEST_F(MailboxTest, ThreadsActAsDifferentUsers)
     for (unsigned i = 0; i < 8; ++i)
         threads.emplace_back([this, i] {
             for (int n = 0; n < 10; ++n)
-                EXPECT_TRUE(
-                    write_to_maildir(fmt::format("{}/user{}/", folder_, i), message_, rules_, {20000 + i, 30000 + i}));
+                EXPECT_TRUE(write_one(fmt::format("{}/user{}/", folder_, i), message_, rules_, {20000 + i, 30000 + i}));
         });
     for (auto& thread : threads)
         thread.join();

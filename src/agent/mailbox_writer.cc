@@ -4,6 +4,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace facteur::agent {
 
 namespace {
@@ -14,6 +17,7 @@ namespace params = config::params;
 // is done before another thread has woken.
 constexpr unsigned kThreads = 24;
 constexpr unsigned kEagerThreads = 2;
+constexpr std::size_t kMaildirBatch = 32; // messages; the first one waits for the last
 
 std::string host_name()
 {
@@ -68,9 +72,37 @@ event::Task<MailboxResult> MailboxWriter::append(std::string path, MailboxMessag
     co_return result;
 }
 
+event::Task<void> MailboxWriter::write_gathered(Maildirs::iterator gathered)
+{
+    const auto& [directory, uid, gid] = gathered->first;
+    auto& waiting = gathered->second;
+    while (!waiting.empty()) {
+        const auto count = static_cast<std::ptrdiff_t>(std::min(waiting.size(), kMaildirBatch));
+        const std::vector<ForMaildir*> batch(waiting.begin(), waiting.begin() + count);
+        waiting.erase(waiting.begin(), waiting.begin() + count);
+        std::vector<const MailboxMessage*> messages;
+        for (const ForMaildir* each : batch)
+            messages.push_back(each->message);
+        auto results =
+            co_await pool_.run([&] { return write_to_maildir(directory, messages, rules_, MailboxOwner{uid, gid}); });
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            batch[i]->result = std::move(results[i]);
+            batch[i]->ended.notify_all();
+        }
+    }
+    maildirs_.erase(gathered);
+}
+
 event::Task<MailboxResult> MailboxWriter::maildir(std::string directory, MailboxMessage message, MailboxOwner owner)
 {
-    const auto written = co_await pool_.run([&] { return write_to_maildir(directory, message, rules_, owner); });
+    ForMaildir own{&message, std::nullopt, event::Condition(loop_)};
+    const auto [gathered, first] = maildirs_.try_emplace({std::move(directory), owner.uid, owner.gid});
+    gathered->second.push_back(&own);
+    if (first)
+        event::spawn(write_gathered(gathered));
+    while (!own.result)
+        co_await own.ended.wait();
+    const MaildirResult& written = *own.result;
     if (!written) {
         const MailboxFailure& failure = written.error();
         if (failure.code == EACCES) {

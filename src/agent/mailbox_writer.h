@@ -7,8 +7,11 @@
 #include "config/config.h"
 #include "event/pool.h"
 
+#include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <tuple>
 
 namespace facteur::agent {
 
@@ -31,11 +34,22 @@ private:
     event::Task<void> take_turn(std::string path);
     void end_turn(const std::string& path);
 
+    // Messages for one Maildir that come while some are written are written together: one change of identity, and no
+    // thread waits for another one's hold of the directory.
+    struct ForMaildir {
+        const MailboxMessage* message;
+        std::optional<MaildirResult> result;
+        event::Condition ended;
+    };
+    using Maildirs = std::map<std::tuple<std::string, uid_t, gid_t>, std::deque<ForMaildir*>>;
+    event::Task<void> write_gathered(Maildirs::iterator gathered);
+
     event::Loop& loop_;
     MailboxRules rules_;
     long attempts_;
     event::milliseconds delay_;
     std::map<std::string, std::unique_ptr<Turn>> turns_;
+    Maildirs maildirs_; // that are being written to
     event::WorkerPool pool_;
     FlushGroup flushes_; // of Maildir files
 };

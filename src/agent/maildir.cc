@@ -62,21 +62,16 @@ bool make_maildir(const std::string& directory)
     return true;
 }
 
-} // namespace
-
-std::expected<MaildirFile, MailboxFailure> write_to_maildir(const std::string& directory, const MailboxMessage& message,
-                                                            const MailboxRules& rules, MailboxOwner owner)
+MaildirResult write_one(const std::string& directory, const MailboxMessage& message, const MailboxRules& rules)
 {
-    const ThreadIdentity identity(owner.uid, owner.gid);
-    if (!identity.ok())
-        return failure(errno, "cannot act as the recipient");
+    static const pid_t process = ::getpid();
     const auto now =
         std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
             .count();
     const auto seconds = now / 1'000'000;
 
     // Deliveries of one process run at the same time, so its number alone is no name.
-    TemporaryFile file(fmt::format("{}tmp/{}.P{}Q{}.{}", directory, seconds, ::getpid(), ++deliveries, rules.hostname));
+    TemporaryFile file(fmt::format("{}tmp/{}.P{}Q{}.{}", directory, seconds, process, ++deliveries, rules.hostname));
     if (!file.create() && (errno != ENOENT || !make_maildir(directory) || !file.create())) {
         auto failed = failure(errno, "create maildir file " + file.path());
         failed.error().path = file.path();
@@ -98,6 +93,23 @@ std::expected<MaildirFile, MailboxFailure> write_to_maildir(const std::string& d
             return failure(errno, fmt::format("create maildir file {}", name));
     }
     return MaildirFile{file.release(), status.st_dev, name};
+}
+
+} // namespace
+
+std::vector<MaildirResult> write_to_maildir(const std::string& directory,
+                                            std::span<const MailboxMessage* const> messages, const MailboxRules& rules,
+                                            MailboxOwner owner)
+{
+    std::vector<MaildirResult> results;
+    const ThreadIdentity identity(owner.uid, owner.gid);
+    const int refused = identity.ok() ? 0 : errno;
+    for (const MailboxMessage* message : messages)
+        if (refused != 0)
+            results.emplace_back(failure(refused, "cannot act as the recipient"));
+        else
+            results.push_back(write_one(directory, *message, rules));
+    return results;
 }
 
 MailboxFailure take_back(const MaildirFile& file, MailboxOwner owner, int code)

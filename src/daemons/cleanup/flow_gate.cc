@@ -71,7 +71,7 @@ event::Task<FlowGate::Ticket> FlowGate::pass(std::uint64_t bytes)
         watch();
         co_await state_->changed.wait();
     }
-    co_return Ticket(state_, bytes);
+    co_return Ticket(state_, bytes + state_->limits.each);
 }
 
 // The loop's deadlines are coarser than what we let anyone wait.

@@ -20,6 +20,7 @@ class FlowGate {
 public:
     struct Limits {
         std::uint64_t window = 3 << 20;  // bytes under way
+        std::uint64_t each = 8 << 10;    // that a message counts beside its own
         event::milliseconds longest{50}; // that one message waits; 0: none does
     };
     // `processors_short` is asked only when the window is full.

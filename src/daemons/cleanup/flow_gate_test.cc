@@ -31,7 +31,7 @@ protected:
     event::Loop loop_;
     bool short_ = true;
     // Nobody gives up within a test's time but where it is asked for.
-    FlowGate gate_{loop_, {.window = 20, .longest = std::chrono::hours(1)}, [this] { return short_; }};
+    FlowGate gate_{loop_, {.window = 20, .each = 0, .longest = std::chrono::hours(1)}, [this] { return short_; }};
     std::vector<FlowGate::Ticket> inside_;
     std::vector<std::string> passed_;
 };
@@ -78,7 +78,7 @@ TEST_F(FlowGateTest, OpensWhenProcessorsAreFreeAgain)
 
 TEST_F(FlowGateTest, NobodyWaitsForEver)
 {
-    FlowGate gate(loop_, {.window = 20, .longest = milliseconds(20)}, [] { return true; });
+    FlowGate gate(loop_, {.window = 20, .each = 0, .longest = milliseconds(20)}, [] { return true; });
     gate.set_crowded(true);
     for (const char* name : {"a", "b", "c", "d"})
         event::spawn(come(name, gate));
@@ -87,9 +87,21 @@ TEST_F(FlowGateTest, NobodyWaitsForEver)
         turn();
 }
 
+TEST_F(FlowGateTest, AMessageCountsForMoreThanItsBytes)
+{
+    FlowGate gate(loop_, {.window = 20, .each = 10, .longest = std::chrono::hours(1)}, [] { return true; });
+    gate.set_crowded(true);
+    event::spawn(come("a", gate));
+    event::spawn(come("b", gate));
+    EXPECT_EQ(passed_.size(), 1U);
+    inside_.clear();
+    turn();
+    EXPECT_EQ(passed_.size(), 2U);
+}
+
 TEST_F(FlowGateTest, ZeroTurnsItOff)
 {
-    FlowGate gate(loop_, {.window = 0, .longest = milliseconds(0)}, [] { return true; });
+    FlowGate gate(loop_, {.window = 0, .each = 0, .longest = milliseconds(0)}, [] { return true; });
     gate.set_crowded(true);
     event::spawn(come("a", gate));
     EXPECT_EQ(passed_.size(), 1U);

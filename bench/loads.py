@@ -46,7 +46,7 @@ class Relay:
             time.sleep(0.2)
             start = time.monotonic()
             smtp_source(instance.port, "user@sink.example", messages, sessions, size, self.keep)
-            await_end(sink)
+            await_end(sink, 600)
             return time.monotonic() - start
         finally:
             sink.kill()

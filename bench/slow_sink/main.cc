@@ -3,6 +3,7 @@
 // ends when it has taken RECIPIENTS recipients. Says "ready" when it listens. (smtp-sink counts its delays in whole
 // seconds of the clock: one second with it is anything between none and one.)
 #include "base/fd.h"
+#include "base/text.h"
 #include "event/loop.h"
 #include "event/task.h"
 #include "net/stream.h"
@@ -10,10 +11,11 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace {
 
@@ -99,22 +101,15 @@ private:
     long taken_ = 0;
 };
 
-std::optional<long> number(std::string_view text)
-{
-    long value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && value >= 0 ? std::optional(value)
-                                                                                             : std::nullopt;
-}
-
 } // namespace
 
 int main(int argc, char** argv)
 {
-    const auto port = argc == 4 ? number(argv[1]) : std::nullopt;
-    const auto delay = argc == 4 ? number(argv[2]) : std::nullopt;
-    const auto recipients = argc == 4 ? number(argv[3]) : std::nullopt;
-    if (!port || *port > 65535 || !delay || !recipients) {
+    const auto argument = [&](int index) { return argc == 4 ? text::to_long(argv[index]) : std::nullopt; };
+    const auto port = argument(1);
+    const auto delay = argument(2);
+    const auto recipients = argument(3);
+    if (!port || *port < 0 || *port > 65535 || !delay || *delay < 0 || !recipients || *recipients < 0) {
         fmt::print(stderr, "usage: slow_sink PORT MILLISECONDS RECIPIENTS\n");
         return 1;
     }

@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <limits>
+#include <vector>
 
 namespace facteur::agent {
 
@@ -85,34 +87,11 @@ std::optional<std::uint64_t> unwritten_kilobytes(std::string_view meminfo)
     return sum;
 }
 
-event::Task<int> FlushGroup::flush(int file, dev_t number)
+FlushGroup::FlushGroup(event::Loop& loop, event::WorkerPool& pool)
+    : flushes_(loop, std::numeric_limits<std::size_t>::max(), [&pool](dev_t, const std::vector<int>& files) {
+          return pool.run([&files] { return flush_all(files); });
+      })
 {
-    Device& device = devices_[number];
-    Waiting waiting{file, std::nullopt, event::Condition(loop_)};
-    device.gathering.push_back(&waiting);
-    if (!device.flushing) {
-        device.flushing = true;
-        event::spawn(flush_gathered(device));
-    }
-    while (!waiting.code)
-        co_await waiting.ended.wait();
-    co_return *waiting.code;
-}
-
-event::Task<void> FlushGroup::flush_gathered(Device& device)
-{
-    while (!device.gathering.empty()) {
-        const auto group = std::exchange(device.gathering, {});
-        std::vector<int> files;
-        for (const Waiting* each : group)
-            files.push_back(each->file);
-        const auto codes = co_await pool_.run([&files] { return flush_all(files); });
-        for (std::size_t i = 0; i < group.size(); ++i) {
-            group[i]->code = codes[i];
-            group[i]->ended.notify_all();
-        }
-    }
-    device.flushing = false;
 }
 
 } // namespace facteur::agent

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <vector>
 
 namespace facteur::agent {
 
@@ -31,7 +30,15 @@ std::string host_name()
 
 MailboxWriter::MailboxWriter(event::Loop& loop, MailboxRules rules, const config::Config& config)
     : loop_(loop), rules_(std::move(rules)), attempts_(std::max(config.get(params::deliver_lock_attempts), 1L)),
-      delay_(config.get(params::deliver_lock_delay)), pool_(loop, kThreads, kEagerThreads), flushes_(loop, pool_)
+      delay_(config.get(params::deliver_lock_delay)),
+      maildirs_(loop, kMaildirBatch,
+                [this](const Maildir& box, const auto& messages) {
+                    return pool_.run([this, &box, &messages] {
+                        const auto& [directory, uid, gid] = box;
+                        return write_to_maildir(directory, messages, rules_, MailboxOwner{uid, gid});
+                    });
+                }),
+      pool_(loop, kThreads, kEagerThreads), flushes_(loop, pool_)
 {
 }
 
@@ -72,37 +79,9 @@ event::Task<MailboxResult> MailboxWriter::append(std::string path, MailboxMessag
     co_return result;
 }
 
-event::Task<void> MailboxWriter::write_gathered(Maildirs::iterator gathered)
-{
-    const auto& [directory, uid, gid] = gathered->first;
-    auto& waiting = gathered->second;
-    while (!waiting.empty()) {
-        const auto count = static_cast<std::ptrdiff_t>(std::min(waiting.size(), kMaildirBatch));
-        const std::vector<ForMaildir*> batch(waiting.begin(), waiting.begin() + count);
-        waiting.erase(waiting.begin(), waiting.begin() + count);
-        std::vector<const MailboxMessage*> messages;
-        for (const ForMaildir* each : batch)
-            messages.push_back(each->message);
-        auto results =
-            co_await pool_.run([&] { return write_to_maildir(directory, messages, rules_, MailboxOwner{uid, gid}); });
-        for (std::size_t i = 0; i < batch.size(); ++i) {
-            batch[i]->result = std::move(results[i]);
-            batch[i]->ended.notify_all();
-        }
-    }
-    maildirs_.erase(gathered);
-}
-
 event::Task<MailboxResult> MailboxWriter::maildir(std::string directory, MailboxMessage message, MailboxOwner owner)
 {
-    ForMaildir own{&message, std::nullopt, event::Condition(loop_)};
-    const auto [gathered, first] = maildirs_.try_emplace({std::move(directory), owner.uid, owner.gid});
-    gathered->second.push_back(&own);
-    if (first)
-        event::spawn(write_gathered(gathered));
-    while (!own.result)
-        co_await own.ended.wait();
-    const MaildirResult& written = *own.result;
+    const MaildirResult written = co_await maildirs_.join({std::move(directory), owner.uid, owner.gid}, &message);
     if (!written) {
         const MailboxFailure& failure = written.error();
         if (failure.code == EACCES) {

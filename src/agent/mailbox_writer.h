@@ -5,9 +5,9 @@
 #include "agent/flush_group.h"
 #include "agent/mailbox.h"
 #include "config/config.h"
+#include "event/gathering.h"
 #include "event/pool.h"
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,22 +34,16 @@ private:
     event::Task<void> take_turn(std::string path);
     void end_turn(const std::string& path);
 
-    // Messages for one Maildir that come while some are written are written together: one change of identity, and no
-    // thread waits for another one's hold of the directory.
-    struct ForMaildir {
-        const MailboxMessage* message;
-        std::optional<MaildirResult> result;
-        event::Condition ended;
-    };
-    using Maildirs = std::map<std::tuple<std::string, uid_t, gid_t>, std::deque<ForMaildir*>>;
-    event::Task<void> write_gathered(Maildirs::iterator gathered);
+    using Maildir = std::tuple<std::string, uid_t, gid_t>;
 
     event::Loop& loop_;
     MailboxRules rules_;
     long attempts_;
     event::milliseconds delay_;
     std::map<std::string, std::unique_ptr<Turn>> turns_;
-    Maildirs maildirs_; // that are being written to
+    // Messages for one Maildir are written together: one change of identity, and no thread waits for another one's hold
+    // of the directory.
+    event::Gathering<Maildir, const MailboxMessage*, MaildirResult> maildirs_;
     event::WorkerPool pool_;
     FlushGroup flushes_; // of Maildir files
 };

@@ -144,11 +144,12 @@ private:
             const auto left = std::chrono::ceil<event::milliseconds>(deadline - event::Clock::now());
             if (left.count() <= 0)
                 return;
-            if (code == 0)
+            if (code == 0) {
                 std::this_thread::sleep_for(std::min(left, kPause));
-            pollfd writable{socket_.get(), POLLOUT, 0};
-            if (full)
+            } else if (full) {
+                pollfd writable{socket_.get(), POLLOUT, 0};
                 ::poll(&writable, 1, static_cast<int>(left.count()));
+            }
         }
         if (dropped_ > 0 && backlog_.empty()) {
             const auto lost = std::exchange(dropped_, 0);

@@ -78,17 +78,25 @@ void Waiter::wake(Ready how)
 
 // --- one descriptor ---
 
-Watch::Watch(Loop& loop, int fd) : loop_(loop), fd_(fd)
+Watch::Watch(Loop& loop, int fd, Begins begins) : loop_(loop), fd_(fd)
+{
+    register_events(EPOLL_CTL_ADD, begins == Begins::connecting);
+}
+
+void Watch::register_events(int operation, bool writing)
 {
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+    if (writing)
+        event.events |= EPOLLOUT;
     event.data.ptr = this;
-    if (::epoll_ctl(loop.epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
-        // Regular files cannot be polled: they are always ready.
-        if (errno != EPERM)
-            log::panic("epoll_ctl add: {}", errno_text(errno));
-        readable_ = hung_up_ = true;
-    }
+    asks_writable_ = writing;
+    if (::epoll_ctl(loop_.epoll_, operation, fd_, &event) == 0)
+        return;
+    // Regular files cannot be polled: they are always ready.
+    if (errno != EPERM)
+        log::panic("epoll_ctl: {}", errno_text(errno));
+    readable_ = hung_up_ = true;
 }
 
 Watch::~Watch()
@@ -100,6 +108,8 @@ Watch::~Watch()
 void Watch::Awaiter::await_suspend(std::coroutine_handle<> handle)
 {
     (write_ ? watch_.writer_ : watch_.reader_) = this;
+    if (write_ && !watch_.asks_writable_)
+        watch_.register_events(EPOLL_CTL_MOD, true);
     suspend(watch_.loop_, handle, timeout_);
 }
 
@@ -116,6 +126,9 @@ void Watch::happened(std::uint32_t events)
         readable_ = true;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         writable_ = true;
+    // Woken for that alone, and nobody wanted it.
+    if (events == EPOLLOUT && !writer_)
+        register_events(EPOLL_CTL_MOD, false);
 }
 
 void Watch::cancel()

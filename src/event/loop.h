@@ -64,9 +64,12 @@ private:
 };
 
 // One registered descriptor; does not own it. At most one reader and one writer wait at a time.
+// Room for writing is asked for while someone waits for it: a local socket reports it each time that its peer reads,
+// and would wake us for nothing after every message sent.
 class Watch {
 public:
-    Watch(Loop& loop, int fd);
+    enum class Begins { connected, connecting }; // connecting: a wait for writable() comes at once
+    Watch(Loop& loop, int fd, Begins begins = Begins::connected);
     ~Watch();
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
@@ -100,8 +103,10 @@ public:
 private:
     friend class Loop;
     void happened(std::uint32_t events);
+    void register_events(int operation, bool writing);
     Loop& loop_;
     int fd_;
+    bool asks_writable_ = false; // EPOLLOUT is registered
     bool readable_ = false;
     bool writable_ = true;
     bool hung_up_ = false;

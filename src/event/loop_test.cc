@@ -2,6 +2,7 @@
 #include "event/pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <barrier>
@@ -50,6 +51,57 @@ TEST(Watch, TimesOutThenBecomesReadable)
             loop.call_at(Clock::now() + milliseconds(700), [&] { EXPECT_EQ(::write(ends[1], "x", 1), 1); });
         loop.run_until_done(read_with_timeout(watch, seen));
         EXPECT_EQ(seen, (std::vector{Ready::timed_out, Ready::ready}));
+    }
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
+Task<void> rest(Loop& loop)
+{
+    co_await loop.sleep(milliseconds(30));
+}
+
+Task<void> write_until_taken(Watch& watch, std::size_t& written, Ready& how)
+{
+    const std::string much(4096, 'x');
+    ssize_t count = 0;
+    while ((count = ::send(watch.fd(), much.data(), much.size(), MSG_DONTWAIT)) > 0)
+        written += static_cast<std::size_t>(count);
+    watch.full();
+    how = co_await watch.writable(milliseconds(5000));
+}
+
+TEST(Watch, PeerThatReadsWakesOnlyWhoWaitsToWrite)
+{
+    Loop loop;
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    std::string read(1 << 20, '\0');
+    {
+        Watch watch(loop, ends[0]);
+        int turns = 0;
+        loop.before_waits([&] { ++turns; });
+        const auto send_and_rest = [&] {
+            EXPECT_EQ(::write(ends[0], "x", 1), 1);
+            EXPECT_EQ(::read(ends[1], read.data(), 1), 1);
+            turns = 0;
+            loop.run_until_done(rest(loop));
+            return turns;
+        };
+        EXPECT_EQ(send_and_rest(), 1); // the end of the rest, nothing before it
+
+        std::size_t written = 0;
+        Ready how = Ready::cancelled;
+        const auto timer = loop.call_at(Clock::now() + milliseconds(20), [&] {
+            while (::recv(ends[1], read.data(), read.size(), MSG_DONTWAIT) > 0)
+                ;
+        });
+        loop.run_until_done(write_until_taken(watch, written, how));
+        EXPECT_EQ(how, Ready::ready);
+        EXPECT_GT(written, 4096U);
+
+        send_and_rest(); // may wake once more
+        EXPECT_EQ(send_and_rest(), 1);
     }
     ::close(ends[0]);
     ::close(ends[1]);

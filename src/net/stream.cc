@@ -41,7 +41,8 @@ StreamError from_ready(event::Ready how)
 
 } // namespace
 
-Stream::Stream(event::Loop& loop, UniqueFd fd) : fd_(std::move(fd)), watch_(loop, fd_.get())
+Stream::Stream(event::Loop& loop, UniqueFd fd, event::Watch::Begins begins)
+    : fd_(std::move(fd)), watch_(loop, fd_.get(), begins)
 {
     // Only TCP has it; elsewhere the call fails and nothing is lost.
     const int on = 1;
@@ -299,7 +300,8 @@ event::Task<std::expected<StreamPtr, SystemError>> connect(event::Loop& loop, So
     const int code = started == 0 ? 0 : errno;
     if (code != 0 && code != EINPROGRESS && code != EINTR)
         co_return std::unexpected(SystemError{"connect", subject, code});
-    auto stream = std::make_unique<Stream>(loop, std::move(fd));
+    using enum event::Watch::Begins;
+    auto stream = std::make_unique<Stream>(loop, std::move(fd), code == 0 ? connected : connecting);
     if (code == 0)
         co_return std::move(stream);
     const int failed = co_await stream->connected(timeout);

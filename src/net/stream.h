@@ -28,7 +28,7 @@ enum class StreamError {
 
 class Stream {
 public:
-    Stream(event::Loop& loop, UniqueFd fd);
+    Stream(event::Loop& loop, UniqueFd fd, event::Watch::Begins begins = event::Watch::Begins::connected);
     ~Stream();
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;

@@ -26,6 +26,7 @@ public:
     std::expected<void, std::string> before_jail(service::Process& process) override;
     std::expected<void, std::string> after_jail(service::Process& process) override;
     [[nodiscard]] Kind kind() const override { return Kind::requests; }
+    [[nodiscard]] service::Side side() const override { return service::Side::delivering; }
     event::Task<void> request(ipc::Request request, std::shared_ptr<ipc::Channel> from) override;
     event::Task<void> drain() override;
     [[nodiscard]] bool faces_strangers() const override { return agent_->faces_strangers(); }

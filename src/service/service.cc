@@ -17,6 +17,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 namespace facteur::service {
 
@@ -492,8 +493,11 @@ int run(int argc, char** argv, std::string_view program, MakeServer make)
     process.stress = options->overrides.contains("stress") && options->overrides.at("stress") == "yes";
     process.privileged = !options->unprivileged && ::geteuid() == 0;
     process.standalone = options->standalone;
+    process.processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 
     const auto server = make();
+    const bool placed = !process.standalone && config->get(config::params::service_placement);
+    Place place(placed ? server->side() : Side::any);
     if (const auto opened = server->before_jail(process); !opened)
         return fail(opened.error());
     if (const auto confined = confine(*config, *options); !confined)
@@ -519,7 +523,10 @@ int run(int argc, char** argv, std::string_view program, MakeServer make)
         event::spawn(watch_lifeline(*lifeline, worker));
         worker.serve(options->sockets);
     }
-    loop.before_waits(fault_in_new_heap);
+    loop.before_waits([&] {
+        fault_in_new_heap();
+        place.look(loop.now());
+    });
     loop.run();
     log::flush();
     // Sessions in progress hold references into everything here: leave without unwinding them.

@@ -12,6 +12,7 @@
 #include "event/pool.h"
 #include "ipc/channel.h"
 #include "net/stream.h"
+#include "service/place.h"
 
 #include <expected>
 #include <memory>
@@ -47,6 +48,7 @@ struct Process {
     // Clients at once in this worker, rounded up; 0: no limit.
     [[nodiscard]] int places() const { return (process_limit + workers - 1) / workers; }
     int workers = 1;
+    int processors = 1;      // that this process may use
     bool stress = false;     // -o stress=yes
     bool privileged = false; // master.cf says unprivileged = n and we are root: effective ids may be switched
     bool standalone = false; // -S or -d: one session on standard input, no master
@@ -83,6 +85,8 @@ public:
     [[nodiscard]] virtual bool persistent() const { return false; }
     // True for programs that read what strangers send and never run another program: see syscall_filter.h.
     [[nodiscard]] virtual bool faces_strangers() const { return false; }
+    // Whether mail comes in or goes out through this program: see place.h.
+    [[nodiscard]] virtual Side side() const { return Side::any; }
 };
 
 using MakeServer = std::unique_ptr<Server> (*)();

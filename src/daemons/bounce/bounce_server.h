@@ -37,6 +37,7 @@ public:
     std::expected<void, std::string> before_jail(service::Process& process) override;
     std::expected<void, std::string> after_jail(service::Process& process) override;
     [[nodiscard]] Kind kind() const override { return Kind::requests; }
+    [[nodiscard]] service::Side side() const override { return service::Side::delivering; }
     event::Task<void> request(ipc::Request request, std::shared_ptr<ipc::Channel> from) override;
 
 private:

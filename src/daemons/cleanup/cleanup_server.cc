@@ -67,6 +67,7 @@ public:
     }
 
     [[nodiscard]] Kind kind() const override { return Kind::requests; }
+    [[nodiscard]] service::Side side() const override { return service::Side::receiving; }
     [[nodiscard]] bool faces_strangers() const override { return true; }
 
     event::Task<void> request(Request request, std::shared_ptr<Channel> from) override

@@ -84,6 +84,7 @@ public:
     }
 
     [[nodiscard]] Kind kind() const override { return Kind::requests; }
+    [[nodiscard]] service::Side side() const override { return service::Side::receiving; }
     [[nodiscard]] bool persistent() const override { return true; }
 
     void trigger(char) override

@@ -84,6 +84,7 @@ public:
     }
 
     [[nodiscard]] Kind kind() const override { return Kind::datagrams; }
+    [[nodiscard]] service::Side side() const override { return service::Side::delivering; }
     [[nodiscard]] bool persistent() const override { return true; }
 
     void datagram(std::string_view lines) override

@@ -31,6 +31,7 @@ public:
         ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
         ::mallopt(M_TRIM_THRESHOLD, 4 * kLargeBlock); // pages of listings come and go
         settings_ = read_settings(process.config);
+        settings_.workers = process.processors;
         spool_.emplace(settings_.hash_queue_names, settings_.hash_queue_depth);
         priorities_.emplace(process.config);
         return {};
@@ -54,6 +55,7 @@ public:
     }
 
     [[nodiscard]] Kind kind() const override { return Kind::requests; }
+    [[nodiscard]] service::Side side() const override { return service::Side::delivering; }
     [[nodiscard]] bool persistent() const override { return true; }
 
     event::Task<void> request(ipc::Request request, std::shared_ptr<ipc::Channel> from) override

@@ -4,7 +4,6 @@
 #include "config/master_cf.h"
 
 #include <cstdlib>
-#include <thread>
 
 namespace facteur::qmgr {
 
@@ -83,7 +82,6 @@ Settings read_settings(const config::Config& config)
     settings.retry_transport = "retry";
     settings.error_transport = config.get(params::error_service_name);
     read_process_limits(config, settings);
-    settings.workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     return settings;
 }
 

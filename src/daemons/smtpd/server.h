@@ -15,6 +15,7 @@ public:
     std::expected<void, std::string> before_jail(service::Process& process) override;
     std::expected<void, std::string> after_jail(service::Process& process) override;
     [[nodiscard]] Kind kind() const override { return Kind::connections; }
+    [[nodiscard]] service::Side side() const override { return service::Side::receiving; }
     [[nodiscard]] bool faces_strangers() const override { return true; }
     event::Task<void> connection(net::Accepted accepted) override;
 

@@ -235,8 +235,9 @@ class MixedLoad(Threads):
             if not chosen:
                 return
             serial = SENDER.search(chosen["sender"])
-            if deed == "-d" and serial:
-                self.delete(serial[1], chosen["queue_id"])
+            if deed == "-d":
+                if serial:  # without: a notice, and who was to learn something from it would count as lost
+                    self.delete(serial[1], chosen["queue_id"])
             else:
                 self.mta.run("postsuper", deed, chosen["queue_id"])
 

@@ -13,8 +13,8 @@ from instance import free_port
 def smtp_source(port, recipient, messages, sessions, size, keep=True, numbered=False):
     """`keep`: a session sends one message after the other; otherwise each message has a connection of its own. `numbered`: each
     recipient has the message's number in front."""
-    await_end(subprocess.Popen(["/usr/sbin/smtp-source", "-4", *(["-d"] if keep else []), *(["-N"] if numbered else []), "-s", str(sessions), "-m", str(messages), "-l", str(size), "-C", "20",
-                    "-f", "sender@source.example", "-t", recipient, f"127.0.0.1:{port}"]), 600)
+    options = [*(["-d"] if keep else []), *(["-N"] if numbered else []), "-s", str(sessions), "-m", str(messages), "-l", str(size), "-C", "20"]
+    await_end(subprocess.Popen(["/usr/sbin/smtp-source", "-4", *options, "-f", "sender@source.example", "-t", recipient, f"127.0.0.1:{port}"]), 600)
 
 
 def await_end(process, seconds=300):

@@ -9,7 +9,6 @@
 
 #include <sched.h>
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>

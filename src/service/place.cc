@@ -2,14 +2,13 @@
 
 #include "base/text.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace facteur::service {
@@ -32,6 +31,14 @@ std::vector<int> processors_in(const cpu_set_t& set)
         if (CPU_ISSET(i, &set))
             found.push_back(i);
     return found;
+}
+
+// Nothing when the times say nothing: a look too early, or the kernel's count of idle time stepped back.
+std::optional<double> idle_share(const ProcessorTime& before, const ProcessorTime& now)
+{
+    if (now.idle < before.idle || now.all <= before.all)
+        return std::nullopt;
+    return static_cast<double>(now.idle - before.idle) / static_cast<double>(now.all - before.all);
 }
 
 } // namespace
@@ -70,18 +77,6 @@ bool belongs_in_place(bool in_place, double idle, double idle_elsewhere)
     return idle >= (in_place ? kEnoughToStay : kEnoughToReturn) && idle >= kOfTheOther * idle_elsewhere;
 }
 
-namespace {
-
-// Nothing when the times say nothing: a look too early, or the kernel's count of idle time stepped back.
-std::optional<double> idle_share(const ProcessorTime& before, const ProcessorTime& now)
-{
-    if (now.idle < before.idle || now.all <= before.all)
-        return std::nullopt;
-    return static_cast<double>(now.idle - before.idle) / static_cast<double>(now.all - before.all);
-}
-
-} // namespace
-
 Place::Place(Side side)
 {
     if (side == Side::any || ::sched_getaffinity(0, sizeof everywhere_, &everywhere_) != 0)
@@ -89,10 +84,11 @@ Place::Place(Side side)
     const auto processors = processors_in(everywhere_);
     if (processors.size() != 2)
         return;
-    stat_.reset(::open("/proc/stat", O_RDONLY | O_CLOEXEC));
-    threads_.reset(::open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!stat_ || !threads_)
+    auto stat = open_file("/proc/stat", O_RDONLY);
+    threads_.reset(::opendir("/proc/self/task"));
+    if (!stat || !threads_)
         return;
+    stat_ = std::move(*stat);
     processor_ = side == Side::receiving ? processors.front() : processors.back();
     other_ = side == Side::receiving ? processors.back() : processors.front();
     if (const auto now = times()) {
@@ -122,7 +118,7 @@ void Place::look(event::Clock::time_point now)
         next_look_ = now + kAway;
 }
 
-// A thread that is made later is where the one that makes it is.
+// All threads there are; one that is made later is where the one that makes it is.
 void Place::go(bool into_place)
 {
     in_place_ = into_place;
@@ -131,15 +127,9 @@ void Place::go(bool into_place)
         CPU_ZERO(&set);
         CPU_SET(processor_, &set);
     }
-    ::sched_setaffinity(0, sizeof set, &set);
-    UniqueFd copy(::fcntl(threads_.get(), F_DUPFD_CLOEXEC, 0));
-    const std::unique_ptr<DIR, int (*)(DIR*)> threads(::fdopendir(copy.get()), ::closedir);
-    if (!threads)
-        return;
-    static_cast<void>(copy.release()); // closedir(3) closes it
-    ::rewinddir(threads.get());
+    ::rewinddir(threads_.get());
     // One that works for another user may be out of reach; it stays where it is.
-    while (const dirent* const entry = ::readdir(threads.get()))
+    while (const dirent* const entry = ::readdir(threads_.get()))
         if (const auto thread = text::to_long(entry->d_name))
             ::sched_setaffinity(static_cast<pid_t>(*thread), sizeof set, &set);
 }

@@ -7,9 +7,11 @@
 #include "base/fd.h"
 #include "event/loop.h"
 
+#include <dirent.h>
 #include <sched.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -38,6 +40,9 @@ public:
     void look(event::Clock::time_point now);
 
 private:
+    struct CloseDirectory {
+        void operator()(DIR* directory) const { ::closedir(directory); }
+    };
     struct Times {
         ProcessorTime own;
         ProcessorTime other;
@@ -49,8 +54,8 @@ private:
     int other_ = -1;
     bool in_place_ = false;
     cpu_set_t everywhere_{};
-    UniqueFd stat_;    // /proc/stat
-    UniqueFd threads_; // /proc/self/task: reached after chroot(2), too
+    UniqueFd stat_;                                // /proc/stat
+    std::unique_ptr<DIR, CloseDirectory> threads_; // /proc/self/task: reached after chroot(2), too
     Times seen_;
     event::Clock::time_point next_look_;
 };

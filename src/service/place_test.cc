@@ -5,8 +5,6 @@
 #include <thread>
 
 using namespace facteur::service;
-using facteur::event::Clock;
-using std::chrono::seconds;
 
 namespace {
 
